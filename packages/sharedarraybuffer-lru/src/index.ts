@@ -1,0 +1,1 @@
+export type { SharedCache, SharedCacheHandle, SharedCacheOptions, SharedCacheStats } from './shared-cache.js';

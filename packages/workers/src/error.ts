@@ -1,0 +1,78 @@
+/**
+ * Every error that zmsg raises on purpose, by its stable code. Codes never change their meaning;
+ * messages may.
+ */
+export type ZmsgErrorCode =
+  | 'ABORTED'
+  | 'BACKPRESSURE'
+  | 'CLOCK'
+  | 'CLOSED'
+  | 'CONFIG'
+  | 'INVALID_KEY'
+  | 'INVALID_TASK'
+  | 'INVALID_VALUE'
+  | 'LEASE_LOST'
+  | 'MIGRATION'
+  | 'NOT_FOUND'
+  | 'QUEUE'
+  | 'SHARD'
+  | 'STORE';
+
+/** Base of all errors of zmsg. `code` is stable; `cause` holds the error underneath, if there is one. */
+export class ZmsgError extends Error {
+  readonly code: ZmsgErrorCode;
+
+  constructor(code: ZmsgErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** The engine, or the part that was asked, is closed or closing: nothing was done. */
+export class ClosedError extends ZmsgError {
+  constructor(message = 'the engine is closed', options?: ErrorOptions) {
+    super('CLOSED', message, options);
+  }
+}
+
+/** PostgreSQL refused or could not be reached. `sqlState` is its five-character code where it gave one. */
+export class StoreError extends ZmsgError {
+  readonly sqlState: string | undefined;
+
+  constructor(message: string, options?: ErrorOptions & { sqlState?: string | undefined }) {
+    super('STORE', message, options);
+    this.sqlState = options?.sqlState;
+  }
+}
+
+/** A task that cannot be run: wrong placeholder count, a bad identifier, an operand that does not fit. */
+export class InvalidTaskError extends ZmsgError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('INVALID_TASK', message, options);
+  }
+}
+
+/** A value of the wrong type or out of bounds. */
+export class InvalidValueError extends ZmsgError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('INVALID_VALUE', message, options);
+  }
+}
+
+/** The write was not taken because what is pending has reached its bound. Nothing was written. */
+export class BackpressureError extends ZmsgError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('BACKPRESSURE', message, options);
+  }
+}
+
+/** A shard thread failed. */
+export class ShardError extends ZmsgError {
+  readonly shard: number;
+
+  constructor(shard: number, message: string, options?: ErrorOptions) {
+    super('SHARD', message, options);
+    this.shard = shard;
+  }
+}

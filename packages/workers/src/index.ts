@@ -1,0 +1,31 @@
+export {
+  BackpressureError,
+  ClosedError,
+  InvalidTaskError,
+  InvalidValueError,
+  ShardError,
+  StoreError,
+  ZmsgError,
+  type ZmsgErrorCode,
+} from './error.js';
+export type {
+  CallOptions,
+  Receipt,
+  ShardEvent,
+  ShardStoreOptions,
+  Shards,
+  ShardsOptions,
+  ShardsStats,
+} from './shards.js';
+export type {
+  ContentTask,
+  CounterTask,
+  MapTask,
+  Operand,
+  PutTask,
+  ReadTask,
+  SliceTask,
+  Task,
+  Where,
+  WriteTask,
+} from './task.js';

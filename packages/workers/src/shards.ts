@@ -1,0 +1,102 @@
+import type { ReadTask, WriteTask } from './task.js';
+
+/** How the shards reach PostgreSQL. */
+export interface ShardStoreOptions {
+  /** A `pg` connection string. */
+  connectionString: string;
+  /** Connections that all shards together may hold at one time, at least 1. */
+  maxConnections: number;
+  /** A connection older than this is replaced before its next flush. */
+  maxLifetimeMs: number;
+  /**
+   * One session behind all connections (PGlite): no named prepared statements, no session state.
+   */
+  singleSession: boolean;
+}
+
+export interface ShardsOptions {
+  store: ShardStoreOptions;
+  /** Worker threads. @default 16 */
+  shards: number;
+  /** Pending groups (rows to write) at which a shard flushes. @default 1000 */
+  batchSize: number;
+  /** Longest time from the first pending operation to the start of its flush, milliseconds. @default 5000 */
+  batchIntervalMs: number;
+  /** Bytes of each ring (one per producer thread and shard), a power of two. @default 1 MiB */
+  ringBytes: number;
+  /** What happens outside of a call's promise. Must not throw. */
+  onEvent: (event: ShardEvent) => void;
+}
+
+/** Typed events, `area:thing:state`. */
+export type ShardEvent =
+  | {
+      type: 'flush:transaction:committed';
+      shard: number;
+      groups: number;
+      operations: number;
+      durationMs: number;
+    }
+  | { type: 'flush:transaction:failed'; shard: number; attempt: number; error: Error }
+  /** Tasks whose condition matched no row. */
+  | {
+      type: 'flush:task:unmatched';
+      shard: number;
+      table: string;
+      column: string;
+      where: string;
+      operations: number;
+    }
+  | { type: 'shard:thread:failed'; shard: number; error: Error };
+
+/** Given for an accepted write. */
+export interface Receipt {
+  /** Resolves when the operation is as durable as its level says. */
+  readonly durable: Promise<void>;
+  /** Resolves when the operation is committed in PostgreSQL. */
+  readonly applied: Promise<void>;
+}
+
+export interface ShardsStats {
+  /** Operations taken by a shard. */
+  operations: number;
+  /** Operations that were committed. */
+  applied: number;
+  /** Operations in rings and in memory, not yet committed. */
+  pendingOperations: number;
+  /** Groups (rows to write) not yet committed. */
+  pendingGroups: number;
+  flushes: number;
+  flushFailures: number;
+  /** Tasks whose condition matched no row (`zmsg_flush_unmatched_total`). */
+  unmatched: number;
+  /** Data-changing statements sent, without BEGIN, COMMIT and progress marks. */
+  statements: number;
+  /** BEGIN, COMMIT, ROLLBACK and progress marks sent. */
+  overheadStatements: number;
+  /** Duration of the last committed flushes, milliseconds. */
+  flushLatencyMs: { p50: number; p99: number; max: number };
+}
+
+export interface CallOptions {
+  signal?: AbortSignal | undefined;
+}
+
+/** The write-behind, as the engine sees it. */
+export interface Shards {
+  /**
+   * Hands a write to its shard. The promise resolves when the write is acknowledged; it rejects with
+   * `ClosedError`, or with the signal's reason while it still waits for room.
+   */
+  submit(task: WriteTask, options?: CallOptions): Promise<Receipt>;
+  /** The stored value with everything pending for it; undefined when no row matches. */
+  read(task: ReadTask, options?: CallOptions): Promise<{ value: unknown } | undefined>;
+  /** Flushes everything submitted before the call; resolves when it is committed. */
+  flush(options?: CallOptions): Promise<void>;
+  stats(): ShardsStats;
+  /**
+   * Drains the rings, flushes, ends the threads. After `timeoutMs` it stops waiting for the store and
+   * rejects with a `StoreError` that says how many operations were not written.
+   */
+  close(options?: { timeoutMs?: number }): Promise<void>;
+}
