@@ -17,12 +17,22 @@ export interface Rows<Row> {
   rows: Row[];
 }
 
+/** Rows as PostgreSQL wrote them. */
+export interface TextRows {
+  /** Type of each column. */
+  oids: number[];
+  rows: (string | null)[][];
+}
+
+const AS_TEXT = { getTypeParser: () => (text: string) => text };
+
 /** What a transaction's function gets. */
 export interface Session {
   exec<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Rows<Row>>;
 }
 
 export interface WaitOptions {
+  /** Gives up waiting for a connection. What was sent to PostgreSQL goes on. */
   signal?: AbortSignal | undefined;
 }
 
@@ -52,6 +62,19 @@ export class Store implements Session {
     options?: WaitOptions,
   ): Promise<Rows<Row>> {
     return this.#withClient((client) => this.#run<Row>(client, text, values), options);
+  }
+
+  /** Like `exec`, with every value as PostgreSQL's own text and the type of each column. */
+  async execText(text: string, values: readonly unknown[], options?: WaitOptions): Promise<TextRows> {
+    return this.#withClient(async (client) => {
+      this.statements += 1;
+      try {
+        const result = await client.query({ text, values: values as unknown[], rowMode: 'array', types: AS_TEXT });
+        return { oids: result.fields.map((field) => field.dataTypeID), rows: result.rows as TextRows['rows'] };
+      } catch (error) {
+        throw toStoreError(error);
+      }
+    }, options);
   }
 
   /** Runs `body` in one transaction: committed when it resolves, rolled back when it rejects. */
@@ -93,45 +116,28 @@ export class Store implements Session {
     }
   }
 
-  /**
-   * An aborted call rejects at once. Its statement goes on in the background (PostgreSQL has no
-   * cheap cancel) and the connection returns to the pool when it is done.
-   */
+  /** A signal counts until the statement is sent; PostgreSQL has no cheap cancel. */
   async #withClient<T>(body: (client: pg.PoolClient) => Promise<T>, options?: WaitOptions): Promise<T> {
-    const signal = options?.signal;
-    signal?.throwIfAborted();
-    const work = async (): Promise<T> => {
-      let client: pg.PoolClient;
-      try {
-        client = await this.#pool.connect();
-      } catch (error) {
-        throw toStoreError(error);
-      }
-      let broken: Error | undefined;
-      const onError = (error: Error) => {
-        broken = error;
-      };
-      client.on('error', onError);
-      try {
-        signal?.throwIfAborted();
-        return await body(client);
-      } finally {
-        client.off('error', onError);
-        client.release(broken ?? this.#pool.idleCount >= this.#maxIdle);
-      }
+    options?.signal?.throwIfAborted();
+    let client: pg.PoolClient;
+    try {
+      client = await this.#pool.connect();
+    } catch (error) {
+      throw toStoreError(error);
+    }
+    let broken: Error | undefined;
+    const onError = (error: Error) => {
+      broken = error;
     };
-    return signal === undefined ? work() : raceAbort(work(), signal);
+    client.on('error', onError);
+    try {
+      options?.signal?.throwIfAborted();
+      return await body(client);
+    } finally {
+      client.off('error', onError);
+      client.release(broken ?? this.#pool.idleCount >= this.#maxIdle);
+    }
   }
-}
-
-/** Settles as `promise` does, or rejects with the signal's reason if that comes first. */
-export function raceAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }
 
 /** Wraps what `pg` throws; the message is PostgreSQL's, without the connection string. */
