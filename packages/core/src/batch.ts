@@ -8,6 +8,9 @@ import { type BatchResult, BatchRun } from './write/batch-run.js';
 import { writeTask } from './write/write-task.js';
 import type { CacheEntry, Writer } from './write/writer.js';
 
+/** Runs a call of the engine: refused when closed, awaited by `close()`, raced with the signal. */
+type Guard = <T>(work: () => Promise<T>, options: WaitOptions | undefined) => Promise<T>;
+
 /**
  * Collects writes; `execute()` runs the strong ones in one transaction, then the delayed and periodic
  * ones, then all cache writes in one pipeline. Each call checks its arguments at once.
@@ -19,15 +22,18 @@ export class Batch {
   readonly #run: BatchRun;
   readonly #toTtlMs: (ttl: Duration | undefined) => number;
   readonly #toDelayMs: (delay: Duration | undefined) => number;
+  readonly #guard: Guard;
 
   constructor(
     writer: Writer,
     toTtlMs: (ttl: Duration | undefined) => number,
     toDelayMs: (delay: Duration | undefined) => number,
+    guard: Guard,
   ) {
     this.#run = new BatchRun(writer);
     this.#toTtlMs = toTtlMs;
     this.#toDelayMs = toDelayMs;
+    this.#guard = guard;
   }
 
   cacheOnly(key: string, data: Uint8Array, options?: { ttl?: Duration }): this {
@@ -72,7 +78,7 @@ export class Batch {
    * @throws StoreError when the transaction failed: nothing of the batch was done then
    */
   async execute(options?: WaitOptions): Promise<BatchResult[]> {
-    return this.#run.execute(options);
+    return this.#guard(() => this.#run.execute(options), options);
   }
 
   #entry(key: string, data: Uint8Array, ttl: Duration | undefined): CacheEntry {

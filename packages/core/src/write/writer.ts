@@ -7,7 +7,9 @@ import type { L2 } from '../l2/l2.js';
 import type { Reader } from '../read/reader.js';
 import type { Rows, Store, WaitOptions } from '../store/store.js';
 import { KeyMutex } from './key-mutex.js';
+import { OperandCheck } from './operand-check.js';
 import { dropStatement } from './put-task.js';
+import { SubmitGate } from './submit-gate.js';
 
 export interface WriterParts {
   l1: SharedLRU;
@@ -41,9 +43,12 @@ export interface StoreWrite {
 export class Writer {
   readonly #parts: WriterParts;
   readonly #mutex = new KeyMutex();
+  readonly #gate = new SubmitGate();
+  readonly #operands: OperandCheck;
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
+    this.#operands = new OperandCheck(parts.store);
   }
 
   async cache(key: string, data: Uint8Array, ttlMs: number): Promise<void> {
@@ -117,8 +122,12 @@ export class Writer {
   /** The periodic write without its cache part. Not async: a hot counter pays for no second promise. */
   periodic(key: string, task: Task, options?: WaitOptions): Promise<Receipt> {
     const { bloom, shards } = this.#parts;
-    const shared = bloom?.add([key]);
-    return shared === undefined ? shards.submit(task, options) : shared.then(() => shards.submit(task, options));
+    const checked = this.#operands.check(task);
+    const announced = bloom !== undefined && mayInsert(task) ? bloom.add([key]) : undefined;
+    if (checked === undefined && announced === undefined && this.#gate.isOpen) {
+      return shards.submit(task, options);
+    }
+    return this.#gate.pass(Promise.all([checked, announced]), () => shards.submit(task, options));
   }
 
   /** Replaces a cached value, keeping its remaining time to live. False: nothing was cached. */
@@ -208,4 +217,9 @@ export class Writer {
   #confirm(key: string, data: Uint8Array, ttlMs: number, token: number): void {
     this.#parts.l1.fill(key, data, token, { ttl: ttlMs });
   }
+}
+
+/** Whether the task can make a row that was not there. */
+function mayInsert(task: Task): boolean {
+  return task.kind === 'content' || task.kind === 'put' || task.orInsert !== undefined;
 }
