@@ -2,20 +2,21 @@ import { type Shards, startShards } from '@zmsg/workers';
 import type { Logger } from 'pino';
 import { SharedLRU } from 'sharedarraybuffer-lru';
 import { BloomGate } from './bloom/bloom-gate.js';
-import { openDelayQueue } from './delay/index.js';
 import type { DelayQueue } from './delay/delay-queue.js';
+import { openDelayQueue } from './delay/open-delay-queue.js';
 import type { EngineEvent } from './events.js';
 import { IdGenerator } from './ids/id-generator.js';
-import { parseId } from './ids/parse-id.js';
+import { type ParsedId, parseId } from './ids/parse-id.js';
 import { L2 } from './l2/l2.js';
 import { RedisCache } from './l2/redis-cache.js';
 import { Loaders } from './load/loaders.js';
 import type { LoaderSource } from './load/source.js';
 import { createLogger } from './log.js';
-import { engineMigrations } from './migrate/index.js';
-import type { ZMsgOptions } from './options/options.js';
-import { resolveOptions } from './options/resolve.js';
+import { logEvent } from './log-event.js';
+import { engineMigrations } from './migrate/engine-migrations.js';
+import { resolveOptions, secretsOf } from './options/resolve.js';
 import type { ResolvedOptions } from './options/resolved.js';
+import type { ZMsgOptions } from './options/zmsg-options.js';
 import { Reader } from './read/reader.js';
 import { collectStats, type EngineStats } from './stats.js';
 import { lockDataDir } from './store/data-dir.js';
@@ -33,8 +34,183 @@ export interface Engine {
   readonly shards: Shards;
   readonly bloom: BloomGate | undefined;
   readonly ids: IdGenerator;
-  addLoader(prefix: string, source: LoaderSource, options?: { bloom?: boolean }): void;
-  parseId(id: string): ReturnType<typeof parseId>;
+  addLoader(prefix: string, source: LoaderSource, options: { bloom?: boolean } | undefined): void;
+  parseId(id: string): ParsedId;
+  delayQueue(): Promise<DelayQueue>;
   stats(): EngineStats;
   close(): Promise<void>;
+}
+
+/** Longest wait for a connection, at open and later, milliseconds. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** Opened parts, closed in reverse: on `close()`, or when opening fails half-way. */
+class Opened {
+  readonly #closers: (() => unknown)[] = [];
+
+  onClose(close: () => unknown): void {
+    this.#closers.push(close);
+  }
+
+  /** Closes everything even if some of it fails; then throws the first failure. */
+  async close(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const close of this.#closers.splice(0).reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+}
+
+/** Opens and wires all parts of an engine: the one place where they meet. */
+export async function openEngine(
+  input: string | ZMsgOptions | undefined,
+  onEvent: (event: EngineEvent) => void,
+): Promise<Engine> {
+  const options = resolveOptions(input);
+  const logger = createLogger({
+    level: options.logLevel,
+    format: options.logFormat,
+    secrets: secretsOf(options),
+  });
+  const opened = new Opened();
+  try {
+    return await wire(options, logger, opened, (event) => {
+      logEvent(logger, event);
+      onEvent(event);
+    });
+  } catch (error) {
+    // What opening failed with is the news, not what closing the rest may fail with.
+    await opened.close().catch((closing: unknown) => logger.error({ err: closing }, 'closing failed'));
+    throw error;
+  }
+}
+
+async function wire(
+  options: ResolvedOptions,
+  logger: Logger,
+  opened: Opened,
+  onEvent: (event: EngineEvent) => void,
+): Promise<Engine> {
+  const connectionString = options.postgresDsn ?? (await embedded(options, logger, opened));
+  const budget = shareConnections(options);
+  const openStore = (dsn: string) => {
+    const store = new Store({
+      connectionString: dsn,
+      maxOpen: budget.store,
+      maxIdle: options.postgresMaxIdleConns,
+      maxLifetimeMs: options.postgresConnMaxLifetimeMs,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      onIdleError: (error) => logger.warn({ err: error }, 'an idle connection to PostgreSQL broke'),
+    });
+    opened.onClose(() => store.close());
+    return store;
+  };
+  const store = openStore(connectionString);
+  const readStore = options.postgresReadDsn === undefined ? store : openStore(options.postgresReadDsn);
+  await engineMigrations(store, { logger });
+
+  const ids = await IdGenerator.open({
+    store,
+    epochMs: options.idEpochMs,
+    leaseTtlMs: options.idLeaseTtlMs,
+    onEvent,
+  });
+  opened.onClose(() => ids.close());
+
+  const l1 = SharedLRU.create({
+    maxBytes: options.l1MaxCost,
+    counters: options.l1NumCounters,
+    bufferItems: options.l1BufferItems,
+    maxValueBytes: options.l1MaxValue,
+  });
+  const l2 = await openL2(options, logger, opened);
+  const bloom = openBloom(options, store, connectionString, opened, onEvent);
+  const loaders = new Loaders(readStore);
+  const reader = new Reader({ l1, l2, bloom, loaders, defaultTtlMs: options.defaultTtlMs });
+
+  const shards = await startShards({
+    store: {
+      connectionString,
+      maxConnections: budget.shards,
+      maxLifetimeMs: options.postgresConnMaxLifetimeMs,
+      singleSession: options.postgresDsn === undefined,
+    },
+    shards: options.batchShards,
+    batchSize: options.batchSize,
+    batchIntervalMs: options.batchIntervalMs,
+    pendingMax: options.pendingMax,
+    onFull: options.onFull,
+    onEvent,
+  });
+  opened.onClose(() => shards.close({ timeoutMs: options.shutdownTimeoutMs }));
+
+  let queue: Promise<DelayQueue> | undefined;
+  const delayQueue = () => {
+    queue ??= openDelayQueue({ options, connectionString, store, onEvent, logger, forget: (key) => writer.forget(key) });
+    return queue;
+  };
+  const writer: Writer = new Writer({ l1, l2, bloom, reader, store, shards, delayQueue });
+  opened.onClose(async () => (await queue)?.close());
+  // Other nodes', and an earlier run's, delayed writes are due whether or not this one adds any.
+  await delayQueue();
+
+  return {
+    options,
+    logger,
+    store,
+    reader,
+    writer,
+    shards,
+    bloom,
+    ids,
+    addLoader(prefix, source, loaderOptions) {
+      loaders.register(prefix, source);
+      const scanned = typeof source !== 'function' && (loaderOptions?.bloom ?? source.bloom ?? true);
+      if (scanned) bloom?.addSource({ prefix, table: source.table, key: source.key });
+      else bloom?.exempt(prefix);
+    },
+    parseId: (id) => parseId(id, options.idEpochMs),
+    delayQueue,
+    stats: () => collectStats({ l1, l2, bloom, reader, loaders, stores: [...new Set([store, readStore])], shards }),
+    close: () => opened.close(),
+  };
+}
+
+async function embedded(options: ResolvedOptions, logger: Logger, opened: Opened): Promise<string> {
+  const lock = lockDataDir(options.dataDir);
+  opened.onClose(() => lock.release());
+  const server = await startEmbedded({ dataDir: options.dataDir, logger });
+  opened.onClose(() => server.close());
+  return server.connectionString;
+}
+
+/**
+ * One budget for the whole node: the shards get up to half (a flush is rare and long), the delay queue
+ * on PostgreSQL and the Bloom filter's scan a little, calls the rest.
+ */
+function shareConnections(options: ResolvedOptions): { shards: number; store: number } {
+  const max = options.postgresMaxOpenConns;
+  const shards = Math.min(options.batchShards, Math.max(1, Math.floor(max / 2)));
+  return { shards, store: Math.max(1, max - shards) };
+}
+
+async function openL2(options: ResolvedOptions, logger: Logger, opened: Opened): Promise<L2 | undefined> {
+  const { redisAddr } = options;
+  if (redisAddr === undefined) return undefined;
+  const tier = await RedisCache.open({
+    redisAddr,
+    redisPassword: options.redisPassword,
+    redisDb: options.redisDb,
+    redisPoolSize: options.redisPoolSize,
+    cachePrefix: options.cachePrefix,
+    onConnectionError: (error) => logger.warn({ err: error }, 'Redis (L2) cannot be reached'),
+  });
+  const l2 = new L2(tier);
+  opened.onClose(() => l2.close());
+  return l2;
 }

@@ -8,7 +8,7 @@ import { checkKey } from './key.js';
 import type { LoaderSource } from './load/source.js';
 import { Migrations } from './migrate/index.js';
 import { type Duration, parseDuration } from './options/duration.js';
-import type { ZMsgOptions } from './options/options.js';
+import type { ZMsgOptions } from './options/zmsg-options.js';
 import { raceAbort } from './race-abort.js';
 import { type Buildable, isReadTask, toTask } from './sql/index.js';
 import type { EngineStats } from './stats.js';

@@ -1,4 +1,4 @@
-import type { SharedTier, TierEntry } from './shared-tier.js';
+import type { SharedTier, TierEntry, TierWrite } from './shared-tier.js';
 
 /** Keys whose L2 value may be stale; past this bound all of L2 is distrusted until it was cleared. */
 const MAX_DIRTY_KEYS = 100_000;
@@ -10,7 +10,7 @@ const NOTHING: ReadonlyMap<string, TierEntry> = new Map();
 /**
  * L2 as the engine uses it: nothing here ever rejects.
  *
- * A read that Redis does not answer is a miss. A write or delete that Redis may not have taken leaves
+ * A write or delete that Redis may not have taken leaves
  * a value there that is older than the database: its key is *dirty*, reads pass it by, and it is
  * deleted as soon as Redis answers again.
  */
@@ -20,8 +20,6 @@ export class L2 {
   #distrusted = false;
   #repairTimer: NodeJS.Timeout | undefined;
   #closed = false;
-  /** Reads that Redis did not answer. */
-  fallThroughs = 0;
   /** Writes and deletes that Redis did not take at once. */
   failedWrites = 0;
 
@@ -29,16 +27,12 @@ export class L2 {
     this.#tier = tier;
   }
 
-  async getMany(keys: readonly string[]): Promise<ReadonlyMap<string, TierEntry>> {
-    if (this.#distrusted) return NOTHING;
+  /** What was found. A Redis that does not answer is a miss, in bounded time. */
+  getMany(keys: readonly string[]): Promise<ReadonlyMap<string, TierEntry>> {
+    if (this.#distrusted) return Promise.resolve(NOTHING);
     const clean = this.#dirty.size === 0 ? keys : keys.filter((key) => !this.#dirty.has(key));
-    if (clean.length === 0) return NOTHING;
-    try {
-      return await this.#tier.getMany(clean);
-    } catch {
-      this.fallThroughs += 1;
-      return NOTHING;
-    }
+    if (clean.length === 0) return Promise.resolve(NOTHING);
+    return this.#tier.getMany(clean);
   }
 
   /** Stores what a load found. Losing it costs a load, so nobody waits for it. */
@@ -53,7 +47,7 @@ export class L2 {
     return this.#write([key], () => this.#tier.set(key, value, ttlMs));
   }
 
-  setMany(entries: readonly { key: string; value: Uint8Array; ttlMs: number }[]): Promise<void> {
+  setMany(entries: readonly TierWrite[]): Promise<void> {
     return this.#write(
       entries.map((entry) => entry.key),
       () => this.#tier.setMany(entries),
@@ -78,7 +72,6 @@ export class L2 {
   stats() {
     return {
       ...this.#tier.stats(),
-      fallThroughs: this.fallThroughs,
       failedWrites: this.failedWrites,
       dirtyKeys: this.#dirty.size,
     };
