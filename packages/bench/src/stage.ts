@@ -22,25 +22,33 @@ export interface StageOptions {
 const POOL_SIZE = 25;
 
 export async function withStage<T>(options: StageOptions, body: (stage: Stage) => Promise<T>): Promise<T> {
-  await using opened = new AsyncDisposableStack();
+  const closers: (() => unknown)[] = [];
+  try {
+    return await body(await setUp(options, (close) => closers.push(close)));
+  } finally {
+    for (const close of closers.reverse()) await close();
+  }
+}
+
+async function setUp(options: StageOptions, onClose: (close: () => unknown) => void): Promise<Stage> {
   const dir = mkdtempSync(join(tmpdir(), 'zmsg-bench-'));
-  opened.defer(() => rmSync(dir, { recursive: true, force: true }));
+  onClose(() => rmSync(dir, { recursive: true, force: true }));
   let { postgres: dsn, redis: addr } = options;
   if (dsn === undefined) {
     const server = await startPostgres();
-    opened.defer(() => server.destroy());
+    onClose(() => server.destroy());
     dsn = await server.createDatabase('bench');
   }
   if (addr === undefined) {
     const server = await startRedis();
-    opened.defer(() => server.destroy());
+    onClose(() => server.destroy());
     addr = server.addr;
   }
   const pool = new pg.Pool({ connectionString: dsn, max: POOL_SIZE });
-  opened.defer(() => pool.end());
+  onClose(() => pool.end());
   const [host, port] = addr.split(':');
   const redis = new Redis({ host: host ?? '127.0.0.1', port: Number(port ?? 6379) });
-  opened.defer(() => redis.disconnect());
+  onClose(() => redis.disconnect());
   const zm = await ZMsg.open({
     postgresDsn: dsn,
     redisAddr: addr,
@@ -49,6 +57,6 @@ export async function withStage<T>(options: StageOptions, body: (stage: Stage) =
     dataDir: dir,
     logLevel: 'warn',
   });
-  opened.defer(() => zm.close());
-  return body({ zm, pool, redis });
+  onClose(() => zm.close());
+  return { zm, pool, redis };
 }
