@@ -13,12 +13,13 @@ const shape = /^([+-]?)([0-9]+)(?:\.([0-9]+))?$/;
  * its trailing zeros (`numeric` shows them) and loses leading ones.
  *
  * Throws `InvalidValueError` for NaN, ±Infinity, text that is no plain decimal, other types, and what
- * `numeric` has no digits for. `place` names the operand in the message.
+ * `numeric` has no digits for. `what` and `suffix` name the operand in the message.
  */
-export function decimalOperand(value: number | bigint | string, place: string): Operand {
+export function decimalOperand(value: number | bigint | string, what: string, suffix = ''): Operand {
+  // -0 + 0 is 0.
+  if (Number.isSafeInteger(value)) return (value as number) + 0;
+  const place = what + suffix;
   if (typeof value === 'number') {
-    // -0 + 0 is 0.
-    if (Number.isSafeInteger(value)) return value + 0;
     if (!Number.isFinite(value)) throw new InvalidValueError(`${place} is ${value}, not a finite number`);
     return plainText(String(value));
   }

@@ -8,7 +8,8 @@ const maxLength = 0xfff_ffff;
 
 /** Where the serializer is, to name the place of a fault. */
 interface Position {
-  readonly root: string;
+  readonly place: string;
+  readonly suffix: string;
   readonly keys: (string | number)[];
   readonly ancestors: object[];
   length: number;
@@ -24,8 +25,10 @@ interface Position {
  * @example
  * jsonText({ id: 9007199254740993n, at: undefined }, 'the value'); // {"id":9007199254740993}
  */
-export function jsonText(value: unknown, place: string): string {
-  return serialize(value, { root: place, keys: [], ancestors: [], length: 0 });
+export function jsonText(value: unknown, place: string, suffix = ''): string {
+  // Tags and the like; a position for them would take three times as long as the rest.
+  if (typeof value === 'string' && textFault(value) === undefined) return JSON.stringify(value);
+  return serialize(value, { place, suffix, keys: [], ancestors: [], length: 0 });
 }
 
 function serialize(given: unknown, position: Position): string {
@@ -87,7 +90,9 @@ function enter(value: object, position: Position): void {
   if (position.ancestors.length === maxDepth) {
     const isCyclic = new Set(position.ancestors).size < maxDepth;
     throw new InvalidValueError(
-      isCyclic ? `${position.root} contains itself` : `${position.root} has more than ${maxDepth} levels`,
+      isCyclic
+        ? `${rootOf(position)} contains itself`
+        : `${rootOf(position)} has more than ${maxDepth} levels`,
     );
   }
   position.ancestors.push(value);
@@ -96,7 +101,7 @@ function enter(value: object, position: Position): void {
 function count(text: string, position: Position): string {
   position.length += text.length + 1;
   if (position.length > maxLength) {
-    throw new InvalidValueError(`${position.root} is longer than ${maxLength} characters of JSON`);
+    throw new InvalidValueError(`${rootOf(position)} is longer than ${maxLength} characters of JSON`);
   }
   return text;
 }
@@ -107,9 +112,14 @@ function hasToJson(value: unknown): value is { toJSON(key: string): unknown } {
   return typeof value.toJSON === 'function' && !(value instanceof Uint8Array);
 }
 
-function pathOf({ root, keys }: Position): string {
+function rootOf({ place, suffix }: Position): string {
+  return place + suffix;
+}
+
+function pathOf(position: Position): string {
+  const { keys } = position;
   const path = keys
     .map((key) => (typeof key === 'number' ? `[${key}]` : `[${JSON.stringify(key)}]`))
     .join('');
-  return `${root}${path.length > 200 ? `${path.slice(0, 200)}…` : path}`;
+  return `${rootOf(position)}${path.length > 200 ? `${path.slice(0, 200)}…` : path}`;
 }

@@ -3,7 +3,7 @@ import { AggregatedBuilder, type Step } from './aggregated-builder.js';
 import type { InsertRow } from './insert-row.js';
 import { jsonText } from './json.js';
 import { isPlainObject, kindOf } from './kind-of.js';
-import { type Target, TargetCache } from './target.js';
+import { TargetCache } from './target.js';
 import { textFault } from './text-fault.js';
 
 type MapOp = MapTask['op'] | 'get' | 'getKey';
@@ -20,7 +20,7 @@ export class MapBuilder<Built extends MapTask | ReadTask = MapTask> extends Aggr
    * map('feed_meta', 'extra').set('key', 'val').where('id = ?', feedId)
    */
   set(key: string, value: unknown): MapBuilder {
-    const operand = jsonText(value, this.#place('value', 'set'));
+    const operand = jsonText(value, 'the value of set', this.target.suffix);
     return this.#operate('set', operand, 'set', this.#checkKey(key, 'set'));
   }
 
@@ -42,7 +42,7 @@ export class MapBuilder<Built extends MapTask | ReadTask = MapTask> extends Aggr
    * map('feed_meta', 'extra').merge({ counts: { likes: 3 } }).where('id = ?', feedId)
    */
   merge(object: Record<string, unknown>): MapBuilder {
-    const place = this.#place('object', 'merge');
+    const place = `the object of merge${this.target.suffix}`;
     if (!isPlainObject(object))
       throw new InvalidValueError(`${place} is ${kindOf(object)}, not a plain object`);
     const operand = jsonText(object, place);
@@ -83,7 +83,8 @@ export class MapBuilder<Built extends MapTask | ReadTask = MapTask> extends Aggr
   }
 
   build(): Built {
-    const { step, where } = this.complete();
+    const step = this.operation();
+    const where = this.rows();
     const { table, column } = this.target;
     const { key: batchKey } = this;
     const { op, key } = step;
@@ -113,11 +114,11 @@ export class MapBuilder<Built extends MapTask | ReadTask = MapTask> extends Aggr
 
   #checkKey(key: string, op: string): string {
     if (typeof key !== 'string') {
-      throw new InvalidValueError(`${this.#place('key', op)} is ${kindOf(key)}, not a string`);
+      throw new InvalidValueError(`the key of ${op}${this.target.suffix} is ${kindOf(key)}, not a string`);
     }
     const fault = textFault(key);
     if (fault !== undefined)
-      throw new InvalidValueError(`${this.#place('key', op)}: jsonb cannot hold ${fault}`);
+      throw new InvalidValueError(`the key of ${op}${this.target.suffix}: jsonb cannot hold ${fault}`);
     return key;
   }
 
@@ -129,10 +130,6 @@ export class MapBuilder<Built extends MapTask | ReadTask = MapTask> extends Aggr
   ): MapBuilder<Next> {
     const step = this.only(op, operand, form, key);
     return new MapBuilder<Next>(this.target, step, this.condition, this.key, this.row);
-  }
-
-  #place(what: string, op: string): string {
-    return `the ${what} of ${op} on ${this.target.table}.${this.target.column}`;
   }
 }
 

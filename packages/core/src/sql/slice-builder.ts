@@ -2,7 +2,7 @@ import type { Operand, ReadTask, SliceTask, Where } from '@zmsg/workers';
 import { AggregatedBuilder, type Step } from './aggregated-builder.js';
 import type { InsertRow } from './insert-row.js';
 import { jsonText } from './json.js';
-import { type Target, TargetCache } from './target.js';
+import { TargetCache } from './target.js';
 
 type SliceOp = SliceTask['op'] | 'get';
 
@@ -18,7 +18,7 @@ export class SliceBuilder<Built extends SliceTask | ReadTask = SliceTask> extend
    * slice('feed_meta', 'tags').add('tag1').where('id = ?', feedId)
    */
   add(value: unknown): SliceBuilder {
-    return this.#operate('add', jsonText(value, this.#place('add')));
+    return this.#operate('add', jsonText(value, 'the value of add', this.target.suffix));
   }
 
   /**
@@ -28,7 +28,7 @@ export class SliceBuilder<Built extends SliceTask | ReadTask = SliceTask> extend
    * slice('feed_meta', 'tags').del('tag1').where('id = ?', feedId)
    */
   del(value: unknown): SliceBuilder {
-    return this.#operate('del', jsonText(value, this.#place('del')));
+    return this.#operate('del', jsonText(value, 'the value of del', this.target.suffix));
   }
 
   /**
@@ -52,7 +52,8 @@ export class SliceBuilder<Built extends SliceTask | ReadTask = SliceTask> extend
   }
 
   build(): Built {
-    const { step, where } = this.complete();
+    const step = this.operation();
+    const where = this.rows();
     const { table, column } = this.target;
     const { key: batchKey } = this;
     const text = this.text(step, where);
@@ -87,10 +88,6 @@ export class SliceBuilder<Built extends SliceTask | ReadTask = SliceTask> extend
   ): SliceBuilder<Next> {
     const step = this.only(op, operand, form, key);
     return new SliceBuilder<Next>(this.target, step, this.condition, this.key, this.row);
-  }
-
-  #place(op: string): string {
-    return `the value of ${op} on ${this.target.table}.${this.target.column}`;
   }
 }
 

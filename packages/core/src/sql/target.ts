@@ -1,8 +1,7 @@
 import { BoundedCache } from './bounded-cache.js';
 import { quoteIdentifier, quoteTable } from './identifier.js';
+import { TextCache } from './text-cache.js';
 
-/** Distinct (operation, condition) pairs remembered per column. */
-const maxTexts = 64;
 const maxTables = 256;
 const maxColumns = 64;
 
@@ -14,9 +13,9 @@ export class Target {
   readonly column: string;
   readonly quotedTable: string;
   readonly quotedColumn: string;
-  /** Statement texts by form of operation, then by condition (and columns of the row to insert). */
-  readonly #updates = new Map<string, BoundedCache<string>>();
-  readonly #upserts = new Map<string, BoundedCache<string>>();
+  /** For messages, behind what is wrong: ` on feed_meta.like_count`. */
+  readonly suffix: string;
+  readonly texts = new TextCache();
 
   /** Throws `InvalidTaskError` for names that are none. */
   constructor(table: string, column: string) {
@@ -24,17 +23,7 @@ export class Target {
     this.column = column;
     this.quotedTable = quoteTable(table);
     this.quotedColumn = quoteIdentifier(column);
-  }
-
-  /** The texts of one form of operation, of which a kind has ten at most. */
-  texts(form: string, isUpsert: boolean): BoundedCache<string> {
-    const forms = isUpsert ? this.#upserts : this.#updates;
-    let texts = forms.get(form);
-    if (texts === undefined) {
-      texts = new BoundedCache(maxTexts);
-      forms.set(form, texts);
-    }
-    return texts;
+    this.suffix = ` on ${table}.${column}`;
   }
 }
 
