@@ -15,7 +15,7 @@ export interface ParsedId {
 
 const MAX_ID = 2n ** 63n - 1n;
 // A prefix may hold underscores itself: the number stands behind the last one.
-const ID = /^(?:(?<prefix>[^]+)_)?(?<number>0|[1-9][0-9]{0,18})$/;
+const ID = /^(?:(?<prefix>.+)_)?(?<number>0|[1-9][0-9]{0,18})$/s;
 
 /**
  * Takes an id apart. `epochMs` must be the epoch it was made with (`id_epoch`).
