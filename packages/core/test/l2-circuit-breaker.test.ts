@@ -14,8 +14,11 @@ function breakerWithClock() {
         probes.push({ pass: resolve, fail: () => reject(new Error('no answer')) });
       }),
   });
+  const advance = (ms: number) => {
+    nowMs += ms;
+  };
   const settle = () => new Promise((resolve) => setImmediate(resolve));
-  return { breaker, probes, settle, advance: (ms: number) => void (nowMs += ms) };
+  return { breaker, probes, settle, advance };
 }
 
 test('it opens after as many failures in a row as its threshold, and a success in between resets', () => {
