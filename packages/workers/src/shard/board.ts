@@ -100,7 +100,9 @@ export class Board {
     if (result.async) await result.value;
   }
 
+  /** True also if the shard holds one already. */
   tryTakePermit(shard: number): boolean {
+    if (Atomics.load(this.#words, this.#cell(shard, PERMIT_HELD)) === 1) return true;
     for (;;) {
       const left = Atomics.load(this.#words, PERMITS);
       if (left <= 0) return false;
