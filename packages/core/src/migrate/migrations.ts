@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { StoreError } from '@zmsg/workers';
 import { MigrationError } from '../error.js';
-import { raceAbort, type Session, type Store, type WaitOptions } from '../store/store.js';
+import { raceAbort } from '../race-abort.js';
+import type { Session, Store, WaitOptions } from '../store/store.js';
 import {
   type MigrationFile,
   migrationFromText,

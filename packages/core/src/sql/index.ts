@@ -10,4 +10,4 @@ export type { SliceBuilder } from './slice-builder.js';
 export { slice } from './slice-builder.js';
 export type { ColumnBuilder, TableBuilder } from './table-builder.js';
 export { table } from './table-builder.js';
-export { type Buildable, toTask } from './to-task.js';
+export { type Buildable, isReadTask, toTask } from './to-task.js';

@@ -26,3 +26,8 @@ function isTask(given: object): boolean {
   const { kind } = given;
   return kind === 'content' || kind === 'counter' || kind === 'slice' || kind === 'map';
 }
+
+/** Whether the task reads an aggregated column (`get()`, `getKey()`). */
+export function isReadTask(task: Task | ReadTask): task is ReadTask {
+  return 'op' in task && (task.op === 'get' || task.op === 'getKey');
+}

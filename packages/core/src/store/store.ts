@@ -114,11 +114,14 @@ export class Store implements Session {
   }
 
   async #control(client: pg.PoolClient, text: 'BEGIN' | 'COMMIT'): Promise<void> {
+    let answer: string;
     try {
-      await client.query(text);
+      ({ command: answer } = await client.query(text));
     } catch (error) {
       throw toStoreError(error);
     }
+    // The answer to the COMMIT of a transaction in which a statement had failed is ROLLBACK.
+    if (answer !== text) throw new StoreError(`PostgreSQL answered ${answer} to ${text}`, { sqlState: '25P02' });
   }
 
   async #run<Row>(client: pg.PoolClient, text: string, values: readonly unknown[]): Promise<Rows<Row>> {
