@@ -40,10 +40,14 @@ export function aggregatedText(target: Target, task: AggregatedForm): string {
   const columns: string[] = [];
   const values: string[] = [];
   let start = zeros[task.kind];
+  // In the source, so that it has a type also where `set` and `clean` do not look at it.
+  let source = 'SELECT';
   task.insertColumns.forEach((column, i) => {
     const value = `$${firstInsert + i}`;
-    if (column === target.column) start = `${value}::${startTypes[task.kind]}`;
-    else {
+    if (column === target.column) {
+      source = `SELECT ${value}::${startTypes[task.kind]} AS zmsg_start`;
+      start = 'zmsg_source.zmsg_start';
+    } else {
       columns.push(quoteIdentifier(column));
       values.push(value);
     }
@@ -54,7 +58,7 @@ export function aggregatedText(target: Target, task: AggregatedForm): string {
   // ON CONFLICT DO NOTHING: of two sessions that insert the row at the same time, one would then
   // have done nothing, and report it like a condition that matched nothing. Here it fails (23505).
   return (
-    `MERGE INTO ${quotedTable} USING (SELECT) AS zmsg_source ON (${condition}) ` +
+    `MERGE INTO ${quotedTable} USING (${source}) AS zmsg_source ON (${condition}) ` +
     `WHEN MATCHED THEN UPDATE ${update} ` +
     `WHEN NOT MATCHED THEN INSERT (${columns.join(', ')}) VALUES (${values.join(', ')})`
   );

@@ -84,6 +84,7 @@ export class ContentBuilder {
    */
   returning(...columns: string[]): ContentBuilder {
     if (this.#clauses.isReturning) throw new InvalidTaskError('returning comes once');
+    appendableText(this.#source);
     const list = columns.length === 0 ? '*' : quoteAll(columns);
     const before = this.#clauses.text === '' ? '' : `${this.#clauses.text} `;
     const clauses = { text: `${before}RETURNING ${list}`, isUpdate: false, isReturning: true };
