@@ -127,9 +127,9 @@ export class Producer {
     await this.drain(options);
   }
 
-  /** `flush`, also after `close`. */
+  /** `flush`, also after `close`. Waits for every shard, also if one fails. */
   async drain(options?: CallOptions): Promise<void> {
-    await Promise.all(
+    const outcomes = await Promise.allSettled(
       this.#lanes.map((lane) => {
         if (lane.failure !== undefined) return Promise.reject(lane.failure);
         if (lane.isIdle && this.#hasCommittedAll(lane.shard)) return undefined;
@@ -138,6 +138,7 @@ export class Producer {
         return this.#request(lane, requestId, options?.signal);
       }),
     );
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
   /** No new calls. What was submitted goes on. */
@@ -151,16 +152,6 @@ export class Producer {
     for (const lane of this.#lanes) this.#fail(lane, error);
     for (const port of this.#ports) port.close();
     this.#watch();
-  }
-
-  /** Operations of this producer that are neither committed nor given up. */
-  get unapplied(): number {
-    let sum = 0;
-    for (const lane of this.#lanes) {
-      lane.refresh();
-      sum += lane.written - lane.applied;
-    }
-    return sum;
   }
 
   #check(signal: AbortSignal | undefined): void {
@@ -326,12 +317,18 @@ export class Producer {
     if (presses) for (const lane of this.#lanes) this.#board.wake(lane.shard);
   }
 
+  /** The thread of a shard has failed: every call that waits for it rejects, and every later one. */
+  lose(error: ShardError): void {
+    this.#fail(this.#lanes[error.shard] as Lane, error);
+    this.#scheduleTick();
+  }
+
   #lose(lane: Lane): void {
-    if (lane.failure !== undefined) return;
     this.#fail(lane, new ShardError(lane.shard, `the thread of shard ${lane.shard} has ended`));
   }
 
   #fail(lane: Lane, error: Error): void {
+    if (lane.failure !== undefined) return;
     this.#bell.taken(lane.fail(error, this.#board));
     for (const [requestId, request] of this.#requests) {
       if (request.lane !== lane) continue;

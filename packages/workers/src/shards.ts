@@ -53,6 +53,8 @@ export type ShardEvent =
       where: string;
       operations: number;
     }
+  /** A task whose operand is no number or no JSON: it was taken, and is passed over. */
+  | { type: 'shard:task:refused'; shard: number; table: string; column: string; error: Error }
   | { type: 'shard:thread:failed'; shard: number; error: Error };
 
 /** Given for an accepted write. */

@@ -1,5 +1,6 @@
 import type { Aggregator } from '../aggregate/aggregator.js';
 import type { Decoded, FlushRequest, ReadRequest } from '../codec/record-decoder.js';
+import { InvalidTaskError } from '../error.js';
 import type { Columns } from '../flush/columns.js';
 import type { Operation, Shape } from '../operation.js';
 import { Fifo } from '../ring/fifo.js';
@@ -13,6 +14,8 @@ interface Waiting {
 /** What is asked of the shard, once everything before it is folded. */
 export interface IntakeRequests {
   onRead(request: ReadRequest, inbox: Inbox): void;
+  /** The operation cannot be folded; it is passed over. */
+  onRefused(operation: Operation, error: InvalidTaskError): void;
   onFlush(request: FlushRequest, inbox: Inbox): void;
 }
 
@@ -67,7 +70,12 @@ export class Intake {
   }
 
   #fold(operation: Operation, inbox: Inbox): void {
-    this.#aggregator.add(operation);
+    try {
+      this.#aggregator.add(operation);
+    } catch (error) {
+      if (!(error instanceof InvalidTaskError)) throw error;
+      this.#requests.onRefused(operation, error);
+    }
     inbox.folded += 1;
     this.position += 1;
   }
