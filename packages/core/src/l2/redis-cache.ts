@@ -36,9 +36,9 @@ const SOCKET_TIMEOUT_FACTOR = 8;
 /**
  * L2 on Redis or Redis Cluster: every call bounded in time, nothing queued for a Redis that is away.
  *
- *     connecting ──(connected)──▶ ready ──(the writes' connection breaks, or the breaker opens)──▶ away
- *                                   ▲                                                         │
- *                                 └───────────(connected again, and a PING passed)──────────┘
+ *     connecting ──(connected)──▶ ready ──(the connection of writes breaks, or the breaker opens)──┐
+ *                                   ▲                                                            ▼
+ *                                   └──────────(connected again, and a PING passed)──────────── away
  *     any of them ──close()──▶ closed
  *
  * Connections: reads rotate over the pool, once per turn of the event loop, so that the calls of one
