@@ -1,6 +1,7 @@
 export {
   BackpressureError,
   ClosedError,
+  FencedError,
   InvalidTaskError,
   InvalidValueError,
   ShardError,
