@@ -33,6 +33,8 @@ export interface BossDelayQueueOptions extends DelayQueueOptions {
 }
 
 const QUEUE_NAME = 'writes';
+const DEADLOCK_DETECTED = '40P01';
+const CREATE_ATTEMPTS = 5;
 const KEEP_SECONDS = 10 * 365 * 86_400;
 
 /**
@@ -84,13 +86,25 @@ export class BossDelayQueue implements DelayQueue {
     const queue = new BossDelayQueue(options);
     try {
       await queue.#boss.start();
-      await queue.#boss.createQueue(QUEUE_NAME);
+      await queue.#createQueue();
     } catch (error) {
       await queue.close();
       throw new QueueError(`the delay queue did not open: ${asError(error).message}`, { cause: error });
     }
     queue.#loop = queue.#poll();
     return queue;
+  }
+
+  /** Two nodes that create the queue at one time deadlock in pg-boss' own function; one of them wins. */
+  async #createQueue(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#boss.createQueue(QUEUE_NAME);
+      } catch (error) {
+        const { code } = error as { code?: string };
+        if (code !== DEADLOCK_DETECTED || attempt === CREATE_ATTEMPTS) throw error;
+      }
+    }
   }
 
   async enqueue(write: DelayedWrite, delayMs: number): Promise<void> {

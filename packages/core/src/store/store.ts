@@ -28,7 +28,7 @@ const AS_TEXT = { getTypeParser: () => (text: string) => text };
 
 /** What a transaction's function gets. */
 export interface Session {
-  /** Without values, `text` may hold several statements; they run as one simple query. */
+  /** Without `values` (not even `[]`), `text` may hold several statements; they run as one simple query. */
   exec<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Rows<Row>>;
 }
 
@@ -59,7 +59,7 @@ export class Store implements Session {
 
   async exec<Row = Record<string, unknown>>(
     text: string,
-    values: readonly unknown[] = [],
+    values?: readonly unknown[],
     options?: WaitOptions,
   ): Promise<Rows<Row>> {
     return this.#withClient((client) => this.#run<Row>(client, text, values), options);
@@ -84,7 +84,7 @@ export class Store implements Session {
       await this.#control(client, 'BEGIN');
       let result: T;
       try {
-        result = await body({ exec: (text, values = []) => this.#run(client, text, values) });
+        result = await body({ exec: (text, values) => this.#run(client, text, values) });
       } catch (error) {
         // The first error is the one to report; a connection that cannot roll back is discarded by pg.
         await client.query('ROLLBACK').catch(() => {});
@@ -101,7 +101,7 @@ export class Store implements Session {
    */
   async session<T>(body: (session: Session) => Promise<T>, options?: WaitOptions): Promise<T> {
     return this.#withClient(
-      (client) => body({ exec: (text, values = []) => this.#run(client, text, values) }),
+      (client) => body({ exec: (text, values) => this.#run(client, text, values) }),
       {
         ...options,
         discard: true,
@@ -124,10 +124,14 @@ export class Store implements Session {
     if (answer !== text) throw new StoreError(`PostgreSQL answered ${answer} to ${text}`, { sqlState: '25P02' });
   }
 
-  async #run<Row>(client: pg.PoolClient, text: string, values: readonly unknown[]): Promise<Rows<Row>> {
+  async #run<Row>(client: pg.PoolClient, text: string, values?: readonly unknown[]): Promise<Rows<Row>> {
     this.statements += 1;
     try {
-      const result = await client.query(text, values as unknown[]);
+      // With values, even none, the extended protocol: it takes one statement, so that no text of a
+      // caller's can end the transaction that it runs in.
+      const result = await client.query(
+        values === undefined ? text : { text, values: values as unknown[], queryMode: 'extended' },
+      );
       return { rowCount: result.rowCount ?? 0, rows: result.rows as Row[] };
     } catch (error) {
       throw toStoreError(error);
