@@ -254,7 +254,7 @@ describe.each([
     await zm.get('absent');
     expect(zm.stats().l1HitRate).toBeCloseTo(0.75);
     expect(zm.stats().shards.pendingOperations).toBe(0);
-    await expect.poll(() => zm.dbHit('absent')).toBe(false); // once its tables are read
+    await expect.poll(() => zm.dbHit('absent'), { timeout: 20_000 }).toBe(false); // once its tables are read
     expect(zm.stats().bloom?.negatives).toBeGreaterThan(0);
   });
 });

@@ -129,9 +129,7 @@ export class Store implements Session {
     try {
       // With values, even none, the extended protocol: it takes one statement, so that no text of a
       // caller's can end the transaction that it runs in.
-      const result = await client.query(
-        values === undefined ? text : { text, values: values as unknown[], queryMode: 'extended' },
-      );
+      const result = await client.query(values === undefined ? { text } : extended(text, values));
       return { rowCount: result.rowCount ?? 0, rows: result.rows as Row[] };
     } catch (error) {
       throw toStoreError(error);
@@ -163,6 +161,11 @@ export class Store implements Session {
       client.release(broken ?? (options?.discard === true || this.#pool.idleCount >= this.#maxIdle));
     }
   }
+}
+
+/** `queryMode` has been in pg since 8.12, but is missing in its types. */
+function extended(text: string, values: readonly unknown[]): pg.QueryConfig & { queryMode: 'extended' } {
+  return { text, values: values as unknown[], queryMode: 'extended' };
 }
 
 /** Wraps what `pg` throws; the message is PostgreSQL's, without the connection string. */
