@@ -141,6 +141,9 @@ describe('slices', () => {
       '["x", 1, {"a": [true, null], "b": 1}, null, "x", "1", 1180591620717411303424, [1]]',
     );
     await run(tags.del('x').where(...at()));
+    expect(await stored('tags')).toBe(
+      '[1, {"a": [true, null], "b": 1}, null, "1", 1180591620717411303424, [1]]',
+    );
     await run(tags.del({ a: [true, null], b: 1 }).where(...at()));
     await run(tags.del(null).where(...at()));
     await run(tags.del('absent').where(...at()));
@@ -295,6 +298,8 @@ describe('orInsert', () => {
     const two = at.where('id = ?', 2).orInsert({ id: 2, note: 'x' }).build();
     expect(new Set([plain.text, one.text, two.text]).size).toBe(3);
     expect(at.where('id = ?', 3).orInsert({ id: 3 }).build().text).toBe(one.text);
+    const either = [at.where('NOT true').build(), at.where('true').orInsert({ NOT: 1 }).build()];
+    expect(either.map(({ text }) => text.split(' ')[0])).toEqual(['UPDATE', 'MERGE']);
     expect(two.orInsert).toEqual({ id: 2, note: 'x' });
     expect(two.values).toEqual(['1', 2, 2, 'x']);
   });

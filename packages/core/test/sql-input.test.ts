@@ -161,6 +161,7 @@ describe('operations', () => {
     ['U+0000', 'a\0', /U\+0000/],
     ['U+0000 in a key', { 'a\0': 1 }, /U\+0000/],
     ['a lone surrogate inside', { a: ['\udfff'] }, /\["a"\]\[0\]: .*lone surrogate/],
+    ['NaN behind other elements', [[1], { a: 1 }, { b: [2, Number.NaN] }], /\[2\]\["b"\]\[1\] is NaN/],
     ['a cycle', cyclic, /contains itself/],
     ['1,001 levels', deep, /more than 1000 levels/],
     ['a Map', new Map(), /an instance of Map/],
@@ -253,6 +254,11 @@ describe('jsonText', () => {
         expect(jsonText(value, 'it')).toBe(JSON.stringify(value));
       }),
     );
+  });
+
+  test('bounds the depth, not the number of elements', () => {
+    const wide = Array.from({ length: 3000 }, () => [{}]);
+    expect(jsonText(wide, 'it')).toBe(JSON.stringify(wide));
   });
 
   test('keeps bigints, dates and undefined properties as documented', () => {

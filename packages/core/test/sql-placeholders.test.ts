@@ -31,13 +31,15 @@ const plainString = content("'", '\\').map((parts) => {
   return literal(`'${value.replaceAll("'", "''")}'`, value);
 });
 const escapeString = fc
-  .tuple(fc.constantFrom('e', 'E'), content("'", '\\'), content("'", '\\'), fc.boolean())
+  .tuple(fc.constantFrom('e', 'E'), content("'", "''", '\\'), content("'", '\\'), fc.boolean())
   .map(([prefix, first, second, isContinued]) => {
     const escaped = (parts: string[]) =>
       parts.map((part) => (part === "'" || part === '\\' ? `\\${part}` : part)).join('');
     const source = `${prefix}'${escaped(first)}'`;
-    if (!isContinued) return literal(source, first.join(''));
-    return literal(`${source} -- '?\n  '${escaped(second)}'`, first.join('') + second.join(''));
+    // Doubled, a quote needs no backslash.
+    const start = first.map((part) => (part === "''" ? "'" : part)).join('');
+    if (!isContinued) return literal(source, start);
+    return literal(`${source} -- '?\n  '${escaped(second)}'`, start + second.join(''));
   });
 const prefixedString = fc.constantFrom(
   literal(`(B'101')::text`, '101'),

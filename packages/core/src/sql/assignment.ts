@@ -1,6 +1,6 @@
 /**
  * What each operation assigns to its column, as SQL. `base` is the stored value: the column, or the
- * start value of a row to insert, or NULL. `first` is the number of the operation's first parameter.
+ * start value of a row to insert. The operation's parameters are the first of the statement.
  *
  * `numeric` parameters make whole operands exact on every numeric column and are cast to the column's
  * type when assigned, which rounds `mul('1.5')` on an integer column. An operand of inc, dec and set

@@ -47,8 +47,11 @@ export function appendableText(source: string): StatementText {
       `nothing can be appended to several statements (semicolon at character ${parsed.separatorAt + 1})`,
     );
   }
-  let bare = source;
-  for (const at of parsed.trailingSemicolons) bare = `${bare.slice(0, at)} ${bare.slice(at + 1)}`;
+  // What follows the first one is space, comments and more semicolons.
+  const first = parsed.trailingSemicolons[0] ?? source.length;
+  const semicolons = new Set(parsed.trailingSemicolons);
+  let bare = source.slice(0, first);
+  for (let at = first; at < source.length; at++) bare += semicolons.has(at) ? ' ' : source[at];
   const { text, parameters } = statementText(bare);
   const appendable = { text: parsed.endsInLineComment ? `${text}\n` : `${text} `, parameters };
   if (source.length <= maxCachedLength) appendables.set(source, appendable);
