@@ -127,13 +127,17 @@ export class Eviction {
     const segment = this.#segment;
     const place = ring.tailPlace;
     const record = segment.recordWord(place);
-    const valueBytes = ring.used === 0 || ring.tail >= ring.end ? 0 : (segment.words[record + VALUE_BYTES] as number);
+    const valueBytes = segment.words[record + VALUE_BYTES] as number;
+    if (valueBytes < 0 && -valueBytes <= ring.used) {
+      ring.drop(-valueBytes);
+      return -1;
+    }
     const slot = slotOf(segment.words[record + META] as number);
-    const units = valueBytes < 0 ? -valueBytes : segment.unitsAt(record);
-    if (ring.used === 0 || units > ring.used || ring.tail + units > ring.end || slot >>> 3 >= segment.buckets) {
+    const units = segment.unitsAt(record);
+    if (units > ring.used || ring.tail + units > ring.end || slot >>> 3 >= segment.buckets) {
       throw new SegmentCorruptError(`no record at the tail, at unit ${ring.tail}`);
     }
-    if (valueBytes >= 0 && segment.place(slot) === place) {
+    if (segment.place(slot) === place) {
       if (segment.expiresAt(record) > now) return record;
       segment.vacate(slot);
       segment.count(SEGMENT.expirations);

@@ -167,6 +167,6 @@ test.for(MATRIX)('any sequence of calls agrees with a Map: %o', (size) => {
     fc.property(commands(size.keys, size.maxValueBytes), (sequence) => {
       compare(sequence, size.maxBytes, size.maxValueBytes, size.mayEvict);
     }),
-    { numRuns: RUNS },
+    { numRuns: RUNS, interruptAfterTimeLimit: 20_000, markInterruptAsFailure: false, endOnFailure: true },
   );
 });
