@@ -351,9 +351,3 @@ test('close cuts connections, ends the thread and leaves nothing that keeps the 
   clients.length = 0;
   expect(process.getActiveResourcesInfo().filter((name) => name === 'Worker')).toEqual([]);
 });
-
-test('in memory nothing is written', async () => {
-  const embedded = await start({ dataDir: ':memory:' });
-  expect((await (await client(embedded)).query('SELECT 1 AS a')).rows).toEqual([{ a: 1 }]);
-  expect(existsSync(':memory:')).toBe(false);
-});

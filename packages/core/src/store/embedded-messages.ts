@@ -1,7 +1,6 @@
 /** What the embedded database's thread is started with. */
 export interface EmbeddedWorkerData {
-  /** Undefined: in memory. */
-  readonly dir: string | undefined;
+  readonly dir: string;
   /** 0: any free one. */
   readonly port: number;
   readonly password: string;

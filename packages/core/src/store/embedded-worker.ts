@@ -14,7 +14,7 @@ function fail(error: unknown): void {
 }
 
 try {
-  const database = await PGlite.create(data.dir === undefined ? {} : { dataDir: data.dir });
+  const database = await PGlite.create({ dataDir: data.dir });
   const server = await EmbeddedServer.start({ database, ...data, onBroken: fail });
   parentPort?.on('message', (command: EmbeddedCommand) => {
     if (command.type === 'close') close(database, server).catch(fail);

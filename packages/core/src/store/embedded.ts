@@ -9,7 +9,7 @@ import type { Logger } from 'pino';
 import type { EmbeddedCommand, EmbeddedReport, EmbeddedWorkerData } from './embedded-messages.js';
 
 export interface EmbeddedOptions {
-  /** The database lies in `<dataDir>/postgres`. The caller holds the directory's lock. `':memory:'`: nowhere. */
+  /** The database lies in `<dataDir>/postgres`. The caller holds the directory's lock. */
   dataDir: string;
   logger: Logger;
   /** Longest wait for the database, milliseconds; a new one is created in 3 to 5 s. @default 120000 */
@@ -46,12 +46,11 @@ const COMPLETE = 'zmsg.complete';
  * @throws StoreError when the database cannot be started: unreadable, of another version, damaged.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
-  const inMemory = options.dataDir === ':memory:';
-  const dir = inMemory ? undefined : prepareDir(join(options.dataDir, 'postgres'), options.logger);
+  const dir = prepareDir(join(options.dataDir, 'postgres'), options.logger);
   const embedded = new EmbeddedThread(options, dir);
   await embedded.start(0);
-  if (dir !== undefined) writeFileSync(join(dir, COMPLETE), '');
-  const message = `embedded PostgreSQL (PGlite) ${inMemory ? 'in memory' : `in ${dir}`}: for development, demos and tests`;
+  writeFileSync(join(dir, COMPLETE), '');
+  const message = `embedded PostgreSQL (PGlite) in ${dir}: for development, demos and tests`;
   if (process.env.NODE_ENV === 'production') {
     options.logger.warn(`${message}; set postgres_dsn in production`);
   } else {
@@ -79,13 +78,13 @@ function prepareDir(dir: string, logger: Logger): string {
 
 class EmbeddedThread implements Embedded {
   readonly #options: EmbeddedOptions;
-  readonly #dir: string | undefined;
+  readonly #dir: string;
   readonly #password = randomBytes(24).toString('base64url');
   #worker: Worker | undefined;
   #port = 0;
   #closed: Promise<void> | undefined;
 
-  constructor(options: EmbeddedOptions, dir: string | undefined) {
+  constructor(options: EmbeddedOptions, dir: string) {
     this.#options = options;
     this.#dir = dir;
   }
@@ -118,11 +117,10 @@ class EmbeddedThread implements Embedded {
       // A second failure while it is being ended is of no interest.
       worker.on('error', () => {});
       await worker.terminate();
-      const place = this.#dir ?? 'memory';
       const lines = output().trim();
       const detail = lines === '' ? '' : `; it printed: ${lines}`;
       throw new StoreError(
-        `the embedded PostgreSQL in ${place} did not start: ${(error as Error).message}${detail}`,
+        `the embedded PostgreSQL in ${this.#dir} did not start: ${(error as Error).message}${detail}`,
         { cause: error },
       );
     }
@@ -141,7 +139,6 @@ class EmbeddedThread implements Embedded {
       if (this.#closed !== undefined) return;
       const { logger } = this.#options;
       logger.error({ output: output() }, `the embedded PostgreSQL failed: ${reason}`);
-      if (this.#dir === undefined) return;
       this.start(this.#port).then(
         () => logger.warn('the embedded PostgreSQL runs again'),
         (error: unknown) =>
