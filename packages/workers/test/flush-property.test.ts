@@ -108,12 +108,13 @@ const counterChange = (columns: readonly string[]): fc.Arbitrary<Change> =>
       })),
     );
 
-const sliceChange: fc.Arbitrary<Change> = fc.record({
-  kind: fc.constant('slice' as const),
-  column: fc.constantFrom('tags', 'tags2'),
-  op: fc.constantFrom<Change['op'][]>('add', 'add', 'add', 'del', 'del', 'clean'),
-  operand: fc.constantFrom(...JSON_TEXTS),
-});
+const sliceChange = (columns: readonly string[]): fc.Arbitrary<Change> =>
+  fc.record({
+    kind: fc.constant('slice' as const),
+    column: fc.constantFrom(...columns),
+    op: fc.constantFrom<Change['op'][]>('add', 'add', 'add', 'del', 'del', 'clean'),
+    operand: fc.constantFrom(...JSON_TEXTS),
+  });
 
 const mapChange = (columns: readonly string[]): fc.Arbitrary<Change> =>
   fc
@@ -129,11 +130,17 @@ const mapChange = (columns: readonly string[]): fc.Arbitrary<Change> =>
         .map((operand) => ({ ...change, operand })),
     );
 
-const rowsChange = fc.oneof(
-  { weight: 6, arbitrary: counterChange(Object.keys(COUNTERS)) },
-  { weight: 3, arbitrary: sliceChange },
-  { weight: 3, arbitrary: mapChange(['extra', 'extra2']) },
-);
+/** Changes of some of the columns only. */
+function rowsChange(columns: readonly string[]): fc.Arbitrary<Change> {
+  const counters = columns.filter((column) => column.startsWith('c_'));
+  const slices = columns.filter((column) => column.startsWith('tags'));
+  const maps = columns.filter((column) => column.startsWith('extra'));
+  return fc.oneof(
+    ...(counters.length > 0 ? [{ weight: counters.length, arbitrary: counterChange(counters) }] : []),
+    ...(slices.length > 0 ? [{ weight: slices.length, arbitrary: sliceChange(slices) }] : []),
+    ...(maps.length > 0 ? [{ weight: maps.length, arbitrary: mapChange(maps) }] : []),
+  );
+}
 const looseChange = counterChange(['c_int', 'c_num']);
 const childrenChange = fc.oneof(counterChange(['c_int']), mapChange(['extra']));
 
@@ -192,114 +199,116 @@ const INSERTS = [
 type Mode = 'one batch key' | 'batch key per row' | 'default batch keys';
 
 type Item =
-  | { type: 'rows'; change: Change; row: number; where: number; insert: number; random: number }
-  | { type: 'loose' | 'children'; change: Change; row: number; insert: boolean; random: number }
+  | { type: 'rows'; change: Change; row: number; where: number; insert: number; isInsert: boolean }
+  | { type: 'loose'; change: Change; row: number; isInsert: boolean }
+  | { type: 'children'; change: Change; row: number }
   | { type: 'content'; text: number; row: number; value: number }
   | { type: 'log'; producer: number; value: number }
   | { type: 'put'; key: number; value: string }
   | { type: 'read'; row: number; where: number; column: string; key: string | undefined }
   | { type: 'flush'; fault: 'none' | 'before COMMIT' | 'answer lost' };
 
-const aRow = fc.integer({ min: 0, max: 3 });
-const anInsert = fc.constantFrom(-1, -1, -1, 0, 1, 2, 3, 4);
 const COLUMNS = [...Object.keys(COUNTERS), 'tags', 'tags2', 'extra', 'extra2'];
 
-const anItem: fc.Arbitrary<Item> = fc.oneof(
-  {
-    weight: 16,
-    arbitrary: fc.record({
-      type: fc.constant('rows' as const),
-      change: rowsChange,
-      row: aRow,
-      where: fc.oneof(fc.constantFrom(0, 1, 2), fc.nat(WHERES.length - 1)),
-      insert: anInsert,
-      random: fc.nat(),
-    }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      type: fc.constant('loose' as const),
-      change: looseChange,
-      row: aRow,
-      insert: fc.boolean(),
-      random: fc.nat(),
-    }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      type: fc.constant('children' as const),
-      change: childrenChange,
-      row: aRow,
-      insert: fc.boolean(),
-      random: fc.nat(),
-    }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      type: fc.constant('content' as const),
-      text: fc.nat(2),
-      row: aRow,
-      value: fc.nat(9),
-    }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({ type: fc.constant('log' as const), producer: fc.nat(1), value: fc.nat(9) }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      type: fc.constant('put' as const),
-      key: fc.nat(2),
-      value: fc.constantFrom('', 'x', 'y\\"{'),
-    }),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      type: fc.constant('read' as const),
-      row: aRow,
-      where: fc.nat(OWN_ROW_WHERES.length - 1),
-      column: fc.constantFrom(...COLUMNS),
-      key: fc.option(fc.constantFrom(...KEYS), { nil: undefined }),
-    }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      type: fc.constant('flush' as const),
-      fault: fc.constantFrom(
-        'none' as const,
-        'none' as const,
-        'before COMMIT' as const,
-        'answer lost' as const,
-      ),
-    }),
-  },
-);
+/** What a sequence keeps to: the fewer columns, rows and conditions, the more its operations meet. */
+interface Focus {
+  columns: string[];
+  rows: number;
+  wheres: number[];
+  /** Tasks with `orInsert`, of 4. */
+  insertShare: number;
+  inserts: number[];
+  /** Weight of everything but operations on rows. */
+  others: number;
+}
 
-/** Sequences that keep to few columns meet more often. */
-const aSequence = fc.oneof(
-  fc.array(anItem, { minLength: 1, maxLength: 40 }),
-  fc
-    .constantFrom(...COLUMNS)
-    .chain((column) =>
-      fc
-        .array(anItem, { minLength: 1, maxLength: 60 })
-        .map((items) =>
-          items.filter(
-            (item) =>
-              (item.type !== 'rows' && item.type !== 'read') ||
-              (item.type === 'rows' ? item.change.column : item.column) === column ||
-              (item.type === 'rows' &&
-                item.change.column.startsWith('c_') === column.startsWith('c_') &&
-                item.row === 0),
-          ),
+const aFocus: fc.Arbitrary<Focus> = fc.record({
+  columns: fc.oneof(
+    fc.uniqueArray(fc.constantFrom(...COLUMNS), { minLength: 1, maxLength: 3 }),
+    fc.constant(COLUMNS),
+  ),
+  rows: fc.integer({ min: 1, max: 4 }),
+  wheres: fc.oneof(
+    fc.constant<number[]>([0, 1]),
+    fc.nat(WHERES.length - 1).map((where) => [where]),
+    fc.uniqueArray(fc.nat(WHERES.length - 1), { minLength: 1, maxLength: 4 }),
+  ),
+  insertShare: fc.constantFrom(0, 0, 2, 4),
+  inserts: fc.oneof(fc.constant<number[]>([0]), fc.uniqueArray(fc.nat(4), { minLength: 1, maxLength: 3 })),
+  others: fc.nat(1),
+});
+
+function anItem({ columns, rows, wheres, insertShare, inserts, others }: Focus): fc.Arbitrary<Item> {
+  const row = fc.nat(rows - 1);
+  const where = fc.constantFrom(...wheres);
+  return fc.oneof(
+    {
+      weight: 24,
+      arbitrary: fc.record({
+        type: fc.constant('rows' as const),
+        change: rowsChange(columns),
+        row,
+        where,
+        insert: fc.constantFrom(...inserts),
+        isInsert: fc.nat(3).map((n) => n < insertShare),
+      }),
+    },
+    {
+      weight: 2 * others,
+      arbitrary: fc.record({
+        type: fc.constant('loose' as const),
+        change: looseChange,
+        row,
+        isInsert: fc.boolean(),
+      }),
+    },
+    {
+      weight: others,
+      arbitrary: fc.record({ type: fc.constant('children' as const), change: childrenChange, row }),
+    },
+    {
+      weight: others,
+      arbitrary: fc.record({ type: fc.constant('content' as const), text: fc.nat(2), row, value: fc.nat(9) }),
+    },
+    {
+      weight: others,
+      arbitrary: fc.record({ type: fc.constant('log' as const), producer: fc.nat(1), value: fc.nat(9) }),
+    },
+    {
+      weight: others,
+      arbitrary: fc.record({
+        type: fc.constant('put' as const),
+        key: fc.nat(2),
+        value: fc.constantFrom('', 'x', 'y\\"{'),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        type: fc.constant('read' as const),
+        row,
+        where,
+        column: fc.constantFrom(...columns),
+        key: fc.option(fc.constantFrom(...KEYS), { nil: undefined }),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        type: fc.constant('flush' as const),
+        fault: fc.constantFrom(
+          'none' as const,
+          'none' as const,
+          'before COMMIT' as const,
+          'answer lost' as const,
         ),
-    ),
+      }),
+    },
+  );
+}
+
+const aSequence = aFocus.chain((focus) =>
+  fc.array(anItem(focus), { minLength: 1, maxLength: 60, size: 'max' }),
 );
 
 const aMode = fc.constantFrom<Mode[]>('one batch key', 'batch key per row', 'default batch keys');
@@ -525,39 +534,35 @@ class Race {
   }
 
   #inputOf(item: Extract<Item, { type: 'rows' | 'loose' | 'children' }>): OperationInput | undefined {
-    const { change, row, random } = item;
+    const { change, row } = item;
     const base = this.#base;
     const id = base + row;
     const batchKey = this.#batchKey(row);
     if (item.type !== 'rows') {
-      // Orders between tables, and rows that refer to others, are promised under one batch key only.
+      // Orders between tables are promised under one batch key only.
       if (this.#mode !== 'one batch key') return undefined;
-      const insert = item.insert ? { id } : undefined;
-      // One table has a foreign key: its rows are inserted where the row they refer to is there for sure.
-      if (item.type === 'children' && insert !== undefined) return undefined;
+      const insert = item.type === 'loose' && item.isInsert ? { id } : undefined;
       return { ...change, table: `fold.${item.type}`, where: 'id = ?', whereValues: [id], insert, batchKey };
     }
-    const choices =
-      this.#mode === 'one batch key'
-        ? WHERES
-        : this.#mode === 'batch key per row'
-          ? OWN_ROW_WHERES
-          : WHERES.slice(0, 2);
-    const choice = choices[item.where % choices.length] as (typeof WHERES)[number];
-    const isKeyed = choice.where.includes('id') || choice.where.includes('name');
-    const insert = isKeyed
-      ? INSERTS[this.#mode === 'one batch key' ? item.insert : Math.min(item.insert, 3)]
-      : undefined;
-    // Every other read of the same number may write it differently.
-    const whereValues = choice.values(id, base);
+    const choice = this.#where(item.where, WHERES);
+    // Some conditions cannot be told apart from others without one batch key for all of them.
+    const inserts = this.#mode === 'one batch key' ? INSERTS : [...INSERTS.slice(0, 4), INSERTS[0]];
+    const insert = item.isInsert ? inserts[item.insert] : undefined;
     return {
       ...change,
       table: 'fold.rows',
       where: choice.where,
-      whereValues,
-      insert: random % 2 === 0 ? insert?.(id, base) : undefined,
+      whereValues: choice.values(id, base),
+      insert: insert?.(id, base),
       batchKey,
     };
+  }
+
+  /** With a batch key per row only its own conditions, without batch keys only one text keeps the order. */
+  #where(n: number, all: typeof WHERES): (typeof WHERES)[number] {
+    const own = this.#mode === 'one batch key' ? all : OWN_ROW_WHERES;
+    const choices = this.#mode === 'default batch keys' ? WHERES.slice(0, 2) : own;
+    return choices[n % choices.length] as (typeof WHERES)[number];
   }
 
   async #aggregate(item: Extract<Item, { type: 'rows' | 'loose' | 'children' }>): Promise<void> {
@@ -603,8 +608,7 @@ class Race {
 
   async #read({ row, where, column, key }: Extract<Item, { type: 'read' }>): Promise<void> {
     const id = this.#base + row;
-    const choices = this.#mode === 'default batch keys' ? WHERES.slice(0, 2) : OWN_ROW_WHERES;
-    const choice = choices[where % choices.length] as (typeof WHERES)[number];
+    const choice = this.#where(where, OWN_ROW_WHERES);
     const kind = column.startsWith('c_') ? 'counter' : column.startsWith('tags') ? 'slice' : 'map';
     const whereValues = choice.values(id, this.#base);
     const input = {
