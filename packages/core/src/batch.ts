@@ -1,4 +1,3 @@
-import type { Task } from '@zmsg/workers';
 import { checkKey } from './key.js';
 import type { Duration } from './options/duration.js';
 import type { Buildable } from './sql/index.js';
@@ -41,7 +40,7 @@ export class Batch {
     return this;
   }
 
-  cacheAndStore(key: string, data: Uint8Array, task?: Task | Buildable, options?: { ttl?: Duration }): this {
+  cacheAndStore(key: string, data: Uint8Array, task?: Buildable, options?: { ttl?: Duration }): this {
     const cached = this.#entry(key, data, options?.ttl);
     this.#run.add({ kind: 'store', key, task: writeTask(key, cached?.value ?? null, task), cached });
     return this;
@@ -50,7 +49,7 @@ export class Batch {
   cacheAndDelayStore(
     key: string,
     data: Uint8Array,
-    task?: Task | Buildable,
+    task?: Buildable,
     options?: { delay?: Duration; ttl?: Duration },
   ): this {
     const cached = this.#entry(key, data, options?.ttl);
@@ -62,7 +61,7 @@ export class Batch {
   cacheAndPeriodicStore(
     key: string,
     data: Uint8Array | null,
-    task?: Task | Buildable,
+    task?: Buildable,
     options?: { ttl?: Duration },
   ): this {
     checkKey(key);

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { SharedLRU } from 'sharedarraybuffer-lru';
 import { BloomGate } from './bloom/bloom-gate.js';
 import type { DelayQueue } from './delay/delay-queue.js';
-import { openDelayQueue } from './delay/open-delay-queue.js';
+import { BOSS_CONNECTIONS, hasDelayQueue, openDelayQueue } from './delay/open-delay-queue.js';
 import type { EngineEvent } from './events.js';
 import { IdGenerator } from './ids/id-generator.js';
 import { type ParsedId, parseId } from './ids/parse-id.js';
@@ -14,6 +14,7 @@ import type { LoaderSource } from './load/source.js';
 import { createLogger } from './log.js';
 import { logEvent } from './log-event.js';
 import { engineMigrations } from './migrate/engine-migrations.js';
+import { type AppliedMigration, Migrations } from './migrate/index.js';
 import { resolveOptions, secretsOf } from './options/resolve.js';
 import type { ResolvedOptions } from './options/resolved.js';
 import type { ZMsgOptions } from './options/zmsg-options.js';
@@ -27,7 +28,6 @@ import { Writer } from './write/writer.js';
 /** The wired parts of an open engine. */
 export interface Engine {
   readonly options: ResolvedOptions;
-  readonly logger: Logger;
   readonly store: Store;
   readonly reader: Reader;
   readonly writer: Writer;
@@ -36,6 +36,7 @@ export interface Engine {
   readonly ids: IdGenerator;
   addLoader(prefix: string, source: LoaderSource, options: { bloom?: boolean } | undefined): void;
   parseId(id: string): ParsedId;
+  migrations(): Migrations;
   delayQueue(): Promise<DelayQueue>;
   stats(): EngineStats;
   close(): Promise<void>;
@@ -112,7 +113,8 @@ async function wire(
   };
   const store = openStore(connectionString);
   const readStore = options.postgresReadDsn === undefined ? store : openStore(options.postgresReadDsn);
-  await engineMigrations(store, { logger });
+  const onApplied = (migration: AppliedMigration) => logger.info(migration, 'migration applied');
+  await engineMigrations(store, { onApplied }).migrate();
 
   const ids = await IdGenerator.open({
     store,
@@ -151,17 +153,21 @@ async function wire(
 
   let queue: Promise<DelayQueue> | undefined;
   const delayQueue = () => {
-    queue ??= openDelayQueue({ options, connectionString, store, onEvent, logger, forget: (key) => writer.forget(key) });
-    return queue;
+    const forget = (key: string) => writer.forget(key);
+    const opening = queue ?? openDelayQueue({ options, connectionString, store, onEvent, logger, forget });
+    queue = opening;
+    // One that did not open is tried again by the next write.
+    opening.catch(() => {
+      queue = undefined;
+    });
+    return opening;
   };
   const writer: Writer = new Writer({ l1, l2, bloom, reader, store, shards, delayQueue });
   opened.onClose(async () => (await queue)?.close());
-  // Other nodes', and an earlier run's, delayed writes are due whether or not this one adds any.
-  await delayQueue();
+  if (await hasDelayQueue(store, options)) await delayQueue();
 
   return {
     options,
-    logger,
     store,
     reader,
     writer,
@@ -175,6 +181,7 @@ async function wire(
       else bloom?.exempt(prefix);
     },
     parseId: (id) => parseId(id, options.idEpochMs),
+    migrations: () => new Migrations(store, { onApplied }),
     delayQueue,
     stats: () => collectStats({ l1, l2, bloom, reader, loaders, stores: [...new Set([store, readStore])], shards }),
     close: () => opened.close(),
@@ -191,11 +198,12 @@ async function embedded(options: ResolvedOptions, logger: Logger, opened: Opened
 
 /**
  * One budget for the whole node: the shards get up to half (a flush is rare and long), the delay queue
- * on PostgreSQL and the Bloom filter's scan a little, calls the rest.
+ * on PostgreSQL its two, calls the rest.
  */
 function shareConnections(options: ResolvedOptions): { shards: number; store: number } {
-  const max = options.postgresMaxOpenConns;
-  const shards = Math.min(options.batchShards, Math.max(1, Math.floor(max / 2)));
+  const queue = options.delayBackend === 'postgres' ? BOSS_CONNECTIONS : 0;
+  const max = options.postgresMaxOpenConns - queue;
+  const shards = Math.max(1, Math.min(options.batchShards, Math.floor(max / 2)));
   return { shards, store: Math.max(1, max - shards) };
 }
 

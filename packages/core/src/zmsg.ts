@@ -1,12 +1,12 @@
 import { EventEmitter } from 'node:events';
-import { ClosedError, InvalidTaskError, type Receipt, type Task } from '@zmsg/workers';
+import { ClosedError, InvalidTaskError, type ReadTask, type Receipt, type Task } from '@zmsg/workers';
 import { Batch } from './batch.js';
 import { type Engine, openEngine } from './engine.js';
 import { NotFoundError } from './error.js';
 import type { EngineEvents } from './events.js';
 import { checkKey } from './key.js';
 import type { LoaderSource } from './load/source.js';
-import { Migrations } from './migrate/index.js';
+import type { Migrations } from './migrate/index.js';
 import { type Duration, parseDuration } from './options/duration.js';
 import type { ZMsgOptions } from './options/zmsg-options.js';
 import { raceAbort } from './race-abort.js';
@@ -111,7 +111,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   async cacheAndStore<R = Row>(
     key: string,
     data: Uint8Array,
-    task?: Task | Buildable,
+    task?: Buildable,
     options?: CacheOptions,
   ): Promise<Rows<R>> {
     this.#checkOpen(options);
@@ -128,7 +128,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   async cacheAndDelayStore(
     key: string,
     data: Uint8Array,
-    task?: Task | Buildable,
+    task?: Buildable,
     options?: DelayOptions,
   ): Promise<void> {
     this.#checkOpen(options);
@@ -150,7 +150,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   cacheAndPeriodicStore(
     key: string,
     data: Uint8Array | null,
-    task?: Task | Buildable,
+    task?: Buildable,
     options?: CacheOptions,
   ): Promise<Receipt> {
     try {
@@ -185,7 +185,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   async updateStore<R = Row>(
     key: string,
     data: Uint8Array,
-    task?: Task | Buildable,
+    task?: Buildable,
     options?: WaitOptions,
   ): Promise<Rows<R>> {
     this.#checkOpen(options);
@@ -205,7 +205,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   }
 
   /** Deletes the row now (without a task: from `zmsg_data`), then the key from the caches. */
-  async delStore<R = Row>(key: string, task?: Task | Buildable, options?: WaitOptions): Promise<Rows<R>> {
+  async delStore<R = Row>(key: string, task?: Buildable, options?: WaitOptions): Promise<Rows<R>> {
     this.#checkOpen(options);
     checkKey(key);
     const built = task === undefined ? undefined : writeTask(key, null, task);
@@ -216,7 +216,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   /** Deletes the key from the caches now and its row after `delay`, and then from the caches again. */
   async delDelayStore(
     key: string,
-    task?: Task | Buildable,
+    task?: Buildable,
     options?: WaitOptions & { delay?: Duration },
   ): Promise<void> {
     this.#checkOpen(options);
@@ -227,11 +227,12 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   }
 
   /** Runs a task now, past caches and shards. */
-  async exec<R = Row>(task: Task | Buildable, options?: WaitOptions): Promise<Rows<R>> {
+  async exec<R = Row>(task: Buildable, options?: WaitOptions): Promise<Rows<R>> {
     this.#checkOpen(options);
-    const built = toTask(task);
-    if (isReadTask(built)) throw new InvalidTaskError('get() reads: use query()');
-    return race(this.#track(this.#engine.store.exec<R>(built.text, built.values, options)), options);
+    const built = toTask<Task | ReadTask>(task);
+    if (isReadTask(built)) throw new InvalidTaskError(`${built.op}() reads: use query()`);
+    const { text, values } = built;
+    return race(this.#track(this.#engine.store.exec<R>(text, values, options)), options);
   }
 
   /**
@@ -239,9 +240,9 @@ export class ZMsg extends EventEmitter<EngineEvents> {
    * gives one row, `{ [column]: value }`, of the stored value and what this node's shard still holds
    * for it; no row when there is none.
    */
-  async query<R = Row>(task: Task | Buildable, options?: WaitOptions): Promise<R[]> {
+  async query<R = Row>(task: Buildable<Task | ReadTask>, options?: WaitOptions): Promise<R[]> {
     this.#checkOpen(options);
-    const built = toTask(task);
+    const built = toTask<Task | ReadTask>(task);
     if (isReadTask(built)) {
       const found = await race(this.#track(this.#engine.shards.read(built, options ?? {})), options);
       return found === undefined ? [] : [{ [built.column]: found.value } as R];
@@ -345,7 +346,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
 
   #migrations(): Migrations {
     this.#checkOpen();
-    return new Migrations(this.#engine.store, { logger: this.#engine.logger });
+    return this.#engine.migrations();
   }
 
   #checkOpen(options?: WaitOptions): void {

@@ -8,6 +8,7 @@ export type ZmsgErrorCode =
   | 'CLOCK'
   | 'CLOSED'
   | 'CONFIG'
+  | 'FENCED'
   | 'INVALID_KEY'
   | 'INVALID_TASK'
   | 'INVALID_VALUE'
@@ -82,5 +83,12 @@ export class ShardError extends ZmsgError {
   constructor(shard: number, message: string, options?: ErrorOptions) {
     super('SHARD', message, options);
     this.shard = shard;
+  }
+}
+
+/** The progress of this shard was taken over by another owner: nothing was written, and nothing will be. */
+export class FencedError extends ZmsgError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('FENCED', message, options);
   }
 }

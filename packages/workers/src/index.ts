@@ -1,6 +1,7 @@
 export {
   BackpressureError,
   ClosedError,
+  FencedError,
   InvalidTaskError,
   InvalidValueError,
   ShardError,
@@ -17,6 +18,7 @@ export type {
   ShardsOptions,
   ShardsStats,
 } from './shards.js';
+export { startShards } from './start-shards.js';
 export type {
   ContentTask,
   CounterTask,

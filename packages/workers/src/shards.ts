@@ -24,6 +24,12 @@ export interface ShardsOptions {
   batchIntervalMs: number;
   /** Bytes of each ring (one per producer thread and shard), a power of two. @default 1 MiB */
   ringBytes: number;
+  /** Operations not yet committed, over all shards, at which producers are pushed back. @default 1_000_000 */
+  pendingMax: number;
+  /**
+   * A write for which there is no room waits for it, or rejects with `BackpressureError`. @default 'wait'
+   */
+  onFull: 'wait' | 'reject';
   /** What happens outside of a call's promise. Must not throw. */
   onEvent: (event: ShardEvent) => void;
 }
@@ -47,6 +53,8 @@ export type ShardEvent =
       where: string;
       operations: number;
     }
+  /** A task whose operand is no number or no JSON: it was taken, and is passed over. */
+  | { type: 'shard:task:refused'; shard: number; table: string; column: string; error: Error }
   | { type: 'shard:thread:failed'; shard: number; error: Error };
 
 /** Given for an accepted write. */

@@ -28,6 +28,7 @@ const AS_TEXT = { getTypeParser: () => (text: string) => text };
 
 /** What a transaction's function gets. */
 export interface Session {
+  /** Without values, `text` may hold several statements; they run as one simple query. */
   exec<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Rows<Row>>;
 }
 
@@ -94,16 +95,33 @@ export class Store implements Session {
     }, options);
   }
 
+  /**
+   * Runs `body` on one connection outside of a transaction, for work that a session must hold together.
+   * The connection is closed afterwards, so that no session state (SET, locks) reaches later callers.
+   */
+  async session<T>(body: (session: Session) => Promise<T>, options?: WaitOptions): Promise<T> {
+    return this.#withClient(
+      (client) => body({ exec: (text, values = []) => this.#run(client, text, values) }),
+      {
+        ...options,
+        discard: true,
+      },
+    );
+  }
+
   async close(): Promise<void> {
     await this.#pool.end();
   }
 
   async #control(client: pg.PoolClient, text: 'BEGIN' | 'COMMIT'): Promise<void> {
+    let answer: string;
     try {
-      await client.query(text);
+      ({ command: answer } = await client.query(text));
     } catch (error) {
       throw toStoreError(error);
     }
+    // The answer to the COMMIT of a transaction in which a statement had failed is ROLLBACK.
+    if (answer !== text) throw new StoreError(`PostgreSQL answered ${answer} to ${text}`, { sqlState: '25P02' });
   }
 
   async #run<Row>(client: pg.PoolClient, text: string, values: readonly unknown[]): Promise<Rows<Row>> {
@@ -117,7 +135,10 @@ export class Store implements Session {
   }
 
   /** A signal counts until the statement is sent; PostgreSQL has no cheap cancel. */
-  async #withClient<T>(body: (client: pg.PoolClient) => Promise<T>, options?: WaitOptions): Promise<T> {
+  async #withClient<T>(
+    body: (client: pg.PoolClient) => Promise<T>,
+    options?: WaitOptions & { discard?: boolean },
+  ): Promise<T> {
     options?.signal?.throwIfAborted();
     let client: pg.PoolClient;
     try {
@@ -135,7 +156,7 @@ export class Store implements Session {
       return await body(client);
     } finally {
       client.off('error', onError);
-      client.release(broken ?? this.#pool.idleCount >= this.#maxIdle);
+      client.release(broken ?? (options?.discard === true || this.#pool.idleCount >= this.#maxIdle));
     }
   }
 }

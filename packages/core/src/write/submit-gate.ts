@@ -24,9 +24,11 @@ export class SubmitGate {
         } catch (error) {
           reject(error);
         }
-        if (this.#last === turn) this.#last = undefined;
       })();
       this.#last = turn;
+      void turn.then(() => {
+        if (this.#last === turn) this.#last = undefined;
+      });
     });
   }
 }

@@ -1,5 +1,5 @@
-import { InvalidTaskError, type Task } from '@zmsg/workers';
-import { type Buildable, toTask } from '../sql/index.js';
+import { InvalidTaskError, type ReadTask, type Task } from '@zmsg/workers';
+import { type Buildable, isReadTask, toTask } from '../sql/index.js';
 import { putTask } from './put-task.js';
 
 /**
@@ -7,11 +7,9 @@ import { putTask } from './put-task.js';
  *
  * @throws InvalidTaskError when the task only reads, or when there is neither task nor value
  */
-export function writeTask(key: string, data: Uint8Array | null, task: Task | Buildable | undefined): Task {
+export function writeTask(key: string, data: Uint8Array | null, task: Buildable | undefined): Task {
   if (task === undefined) return putTask(key, data);
-  const built = toTask(task);
-  if ('op' in built && (built.op === 'get' || built.op === 'getKey')) {
-    throw new InvalidTaskError('get() reads: it is no write; use query()');
-  }
-  return built as Task;
+  const built = toTask<Task | ReadTask>(task);
+  if (isReadTask(built)) throw new InvalidTaskError(`${built.op}() reads: it is no write; use query()`);
+  return built;
 }

@@ -114,7 +114,7 @@ export class Writer {
     await this.announce([key]);
     const queue = await this.#parts.delayQueue();
     await queue.enqueue(
-      { operationId: randomUUID(), key, text: task.text, values: task.values, deleteAfter: false },
+      { operationId: randomUUID(), key, task: { text: task.text, values: task.values } },
       delayMs,
     );
   }
@@ -175,7 +175,7 @@ export class Writer {
   async removeLater(key: string, task: Task | undefined, delayMs: number): Promise<void> {
     const { text, values } = task ?? dropStatement(key);
     const queue = await this.#parts.delayQueue();
-    await queue.enqueue({ operationId: randomUUID(), key, text, values, deleteAfter: true }, delayMs);
+    await queue.enqueue({ operationId: randomUUID(), key, task: { text, values }, deleteAfter: true }, delayMs);
     await this.forget(key);
   }
 

@@ -1,0 +1,89 @@
+import type { PutOperation, Shape } from '../operation.js';
+import { Batch } from './batch.js';
+import type { AggregatedGroup, Group, Target } from './group.js';
+
+/** Writes to `zmsg_data` by key, the newest of each. */
+export type Puts = Map<string, PutOperation>;
+
+/** Everything that is pending at one time: what one flush writes in one transaction. */
+export class Generation {
+  readonly puts: Puts = new Map();
+  /** Groups by shape and raw key: a known group is found without decoding anything. */
+  readonly byRawKey = new Map<Shape, Map<string, AggregatedGroup>>();
+  readonly #batches = new Map<string, Batch>();
+  readonly #levels: Group[][] = [];
+  #groups = 0;
+  #operations = 0;
+  #isSeparate = false;
+
+  /** Rows to write, and statements of the caller's to run. */
+  get groups(): number {
+    return this.#groups + this.puts.size;
+  }
+
+  get operations(): number {
+    return this.#operations;
+  }
+
+  /** Groups by level, in the order in which they started. */
+  get levels(): readonly (readonly Group[])[] {
+    return this.#levels;
+  }
+
+  /**
+   * Set when a statement for many rows failed in a way that a change of the table would explain: then
+   * each group is a statement of its own, with types as PostgreSQL finds them.
+   */
+  get isSeparate(): boolean {
+    return this.#isSeparate;
+  }
+
+  separate(): void {
+    this.#isSeparate = true;
+  }
+
+  countOperation(): void {
+    this.#operations += 1;
+  }
+
+  batch(name: string): Batch | undefined {
+    return this.#batches.get(name);
+  }
+
+  /** The batch of this name, made when there is none. */
+  openBatch(name: string): Batch {
+    let batch = this.#batches.get(name);
+    if (batch === undefined) {
+      batch = new Batch();
+      this.#batches.set(name, batch);
+    }
+    return batch;
+  }
+
+  /** Takes a group that started just now into its batch and its level. */
+  add(group: Group, batch: Batch): void {
+    batch.add(group);
+    let level = this.#levels[group.level];
+    while (level === undefined) {
+      this.#levels.push([]);
+      level = this.#levels[group.level];
+    }
+    level.push(group);
+    this.#groups += 1;
+  }
+}
+
+/** One name per batch key; the kinds of batch keys never meet. */
+export function batchName(batchKey: string | undefined, target: Target): string {
+  if (batchKey !== undefined) return namedBatch(batchKey);
+  const { shape, rowKey, rawKey } = target;
+  return `d${shape.table}\0${shape.whereText}\0${rowKey ?? `\0${rawKey}`}`;
+}
+
+export function namedBatch(batchKey: string): string {
+  return `k${batchKey}`;
+}
+
+export function producerBatch(producer: number): string {
+  return `p${producer}`;
+}

@@ -1,0 +1,150 @@
+import { unpack } from 'msgpackr';
+import type { AggregatedOperation, Operation, OperationValues, Shape } from '../operation.js';
+import type { Operand } from '../task.js';
+import { ByteReader } from './byte-reader.js';
+import { BODY_AT, CHUNK_AT, OPERATIONS, RecordType } from './record.js';
+import type { ShapeInterner } from './shape-interner.js';
+
+/** A read of an aggregated column, in its place among the writes. */
+export interface ReadRequest {
+  readonly kind: 'read';
+  readonly requestId: number;
+  readonly shape: Shape;
+  readonly op: 'get' | 'getKey';
+  readonly key: string | undefined;
+  readonly rawKey: string;
+  values(): OperationValues;
+}
+
+/** A call of `flush()`, in its place among the writes. */
+export interface FlushRequest {
+  readonly kind: 'flush';
+  readonly requestId: number;
+}
+
+export type Decoded = Operation | ReadRequest | FlushRequest;
+
+/** Decodes the records of one ring, in their order. */
+export class RecordDecoder {
+  readonly #producer: number;
+  readonly #interner: ShapeInterner;
+  readonly #shapes: Shape[] = [];
+  readonly #reader = new ByteReader();
+  /** A long record of which some chunks have arrived. */
+  #partial: Buffer | undefined;
+  #partialLength = 0;
+
+  constructor(producer: number, interner: ShapeInterner) {
+    this.#producer = producer;
+    this.#interner = interner;
+  }
+
+  /** Undefined for records that carry nothing by themselves: definitions and all but the last chunk. */
+  decode(bytes: Buffer, start: number, end: number): Decoded | undefined {
+    const type = bytes[start + 4] as number;
+    const reader = this.#reader.open(bytes, start + BODY_AT);
+    switch (type) {
+      case RecordType.aggregated:
+        return this.#aggregated(reader, bytes[start + 5] as number);
+      case RecordType.shape: {
+        const id = reader.uint();
+        this.#shapes[id] = this.#interner.intern(unpack(reader.raw(end - reader.at)) as Shape);
+        return undefined;
+      }
+      case RecordType.content: {
+        const text = reader.value() as string;
+        const batchKey = reader.value() as string | undefined;
+        const values = reader.values(reader.uint());
+        return { kind: 'content', text, values, batchKey, producer: this.#producer };
+      }
+      case RecordType.put:
+        return { kind: 'put', key: reader.value() as string, data: reader.value() as Buffer };
+      case RecordType.read:
+        return this.#read(reader, bytes[start + 5] as number);
+      case RecordType.flush:
+        return { kind: 'flush', requestId: reader.uint() };
+      case RecordType.chunk:
+        return this.#chunk(bytes, start, end);
+      default:
+        throw new RangeError(`there is no record of type ${type}`);
+    }
+  }
+
+  #aggregated(reader: ByteReader, op: number): DecodedOperation {
+    const shape = this.#shape(reader.uint());
+    const rawKey = reader.latin1(reader.uint());
+    const operand = reader.value() as Operand | undefined;
+    const key = shape.kind === 'map' ? (reader.value() as string | undefined) : undefined;
+    const { insertColumns } = shape;
+    const insertValues = insertColumns === undefined ? undefined : reader.values(insertColumns.length);
+    const name = OPERATIONS[op] as AggregatedOperation['op'];
+    return new DecodedOperation(shape, name, operand, key, rawKey, insertValues);
+  }
+
+  #read(reader: ByteReader, op: number): ReadRequest {
+    const shape = this.#shape(reader.uint());
+    const rawKey = reader.latin1(reader.uint());
+    const key = reader.value() as string | undefined;
+    const requestId = reader.uint();
+    const name = OPERATIONS[op] as ReadRequest['op'];
+    return { kind: 'read', requestId, shape, op: name, key, rawKey, values: () => decodeKey(shape, rawKey, undefined) };
+  }
+
+  #shape(id: number): Shape {
+    const shape = this.#shapes[id];
+    if (shape === undefined) throw new RangeError(`shape ${id} is not defined`);
+    return shape;
+  }
+
+  #chunk(bytes: Buffer, start: number, end: number): Decoded | undefined {
+    const total = bytes.readUInt32LE(start + BODY_AT);
+    const partial = this.#partial ?? Buffer.allocUnsafe(total);
+    this.#partial = partial;
+    this.#partialLength += bytes.copy(partial, this.#partialLength, start + CHUNK_AT, end);
+    if (this.#partialLength < total) return undefined;
+    this.#partial = undefined;
+    this.#partialLength = 0;
+    return this.decode(partial, 0, total);
+  }
+}
+
+/** An operation whose values are decoded when someone asks: most join a group that is known. */
+class DecodedOperation implements AggregatedOperation {
+  readonly kind = 'aggregated';
+  readonly shape: Shape;
+  readonly op: AggregatedOperation['op'];
+  readonly operand: Operand | undefined;
+  readonly key: string | undefined;
+  readonly rawKey: string;
+  readonly #insertValues: readonly unknown[] | undefined;
+
+  constructor(
+    shape: Shape,
+    op: AggregatedOperation['op'],
+    operand: Operand | undefined,
+    key: string | undefined,
+    rawKey: string,
+    insertValues: readonly unknown[] | undefined,
+  ) {
+    this.shape = shape;
+    this.op = op;
+    this.operand = operand;
+    this.key = key;
+    this.rawKey = rawKey;
+    this.#insertValues = insertValues;
+  }
+
+  values(): OperationValues {
+    return decodeKey(this.shape, this.rawKey, this.#insertValues);
+  }
+}
+
+function decodeKey(
+  shape: Shape,
+  rawKey: string,
+  insertValues: readonly unknown[] | undefined,
+): OperationValues {
+  const reader = new ByteReader().open(Buffer.from(rawKey, 'latin1'), 0);
+  const batchKey = reader.value() as string | undefined;
+  return { batchKey, whereValues: reader.values(shape.whereParts.length - 1), insertValues };
+}

@@ -1,0 +1,131 @@
+import { InvalidTaskError } from '../error.js';
+import type { ReadTask, WriteTask } from '../task.js';
+import { ByteWriter } from './byte-writer.js';
+import { BODY_AT, KEY_AT, OPERATION_CODES, RecordType } from './record.js';
+import { hashBytes, hashText, shardOf } from './route.js';
+import { type KnownShape, type ShapedTask, ShapeTable } from './shape-table.js';
+
+/** Turns tasks into records, one at a time, and says which shard takes them. */
+export class TaskEncoder {
+  readonly #writer = new ByteWriter();
+  readonly #shapes: ShapeTable;
+  readonly #shards: number;
+  readonly #producer: number;
+  #shape: KnownShape | undefined;
+
+  constructor(shards: number, producer: number) {
+    this.#shards = shards;
+    this.#producer = producer;
+    this.#shapes = new ShapeTable(shards);
+  }
+
+  /** The record written last; valid until the next one. Its first word is its length in bytes. */
+  get record(): Int32Array {
+    return this.#writer.words;
+  }
+
+  get recordBytes(): number {
+    return this.#writer.at;
+  }
+
+  /** What has to be defined in the shard's ring before the record. */
+  get shape(): KnownShape | undefined {
+    return this.#shape;
+  }
+
+  /** A copy of the record, to be kept. */
+  copyRecord(): Int32Array {
+    return this.#writer.words.slice(0, (this.#writer.at + 3) >> 2);
+  }
+
+  /**
+   * Writes the record of a task and returns its shard.
+   *
+   * @throws InvalidValueError for a value that cannot be written.
+   * @throws InvalidTaskError for a task whose parts do not fit together.
+   */
+  write(task: WriteTask): number {
+    const writer = this.#writer;
+    switch (task.kind) {
+      case 'counter':
+      case 'slice':
+      case 'map': {
+        const shard = this.#aggregated(RecordType.aggregated, task);
+        writer.value(task.operand);
+        if (task.kind === 'map') writer.value(task.key);
+        const { insertColumns } = (this.#shape as KnownShape).shape;
+        if (insertColumns !== undefined && task.orInsert !== undefined) {
+          for (const column of insertColumns) writer.value(task.orInsert[column]);
+        }
+        this.#finish();
+        return shard;
+      }
+      case 'content':
+        this.#begin(RecordType.content, 0);
+        writer.string(task.text);
+        writer.value(task.batchKey);
+        writer.uint(task.values.length);
+        for (const value of task.values) writer.value(value);
+        this.#finish();
+        return task.batchKey === undefined
+          ? this.#producer % this.#shards
+          : shardOf(hashText(task.batchKey), this.#shards);
+      case 'put':
+        this.#begin(RecordType.put, 0);
+        writer.string(task.key);
+        writer.value(task.data);
+        this.#finish();
+        return shardOf(hashText(task.key), this.#shards);
+      default:
+        throw new InvalidTaskError(`there is no task of kind ${String((task as { kind: unknown }).kind)}`);
+    }
+  }
+
+  read(task: ReadTask, requestId: number): number {
+    const shard = this.#aggregated(RecordType.read, task);
+    this.#writer.value(task.key);
+    this.#writer.uint(requestId);
+    this.#finish();
+    return shard;
+  }
+
+  flush(requestId: number): void {
+    this.#begin(RecordType.flush, 0);
+    this.#writer.uint(requestId);
+    this.#finish();
+  }
+
+  #aggregated(type: number, task: ShapedTask): number {
+    const { where, batchKey } = task;
+    if (where.parts.length !== where.values.length + 1) {
+      throw new InvalidTaskError(`the condition "${where.text}" has ${where.values.length} values`);
+    }
+    const known = this.#shapes.get(task);
+    const writer = this.#writer;
+    this.#begin(type, OPERATION_CODES[task.op]);
+    this.#shape = known;
+    writer.uint(known.id);
+    writer.uint(0);
+    if (batchKey === undefined) writer.value(undefined);
+    else writer.string(batchKey);
+    for (let i = 0; i < where.values.length; i++) writer.value(where.values[i]);
+    writer.uintAt(KEY_AT - 4, writer.at - KEY_AT);
+    const hash =
+      batchKey === undefined
+        ? hashBytes(writer.bytes, KEY_AT, writer.at, known.routeSeed)
+        : hashText(batchKey);
+    return shardOf(hash, this.#shards);
+  }
+
+  #begin(type: number, op: number): void {
+    const writer = this.#writer;
+    writer.reset();
+    this.#shape = undefined;
+    writer.words[1] = type | (op << 8);
+    writer.at = BODY_AT;
+  }
+
+  #finish(): void {
+    this.#writer.words[0] = this.#writer.at;
+  }
+}

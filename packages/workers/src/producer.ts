@@ -1,0 +1,339 @@
+import type { MessagePort } from 'node:worker_threads';
+import { type Reply, storeError } from './codec/reply.js';
+import { TaskEncoder } from './codec/task-encoder.js';
+import { BackpressureError, ClosedError, ShardError } from './error.js';
+import { Lane } from './lane.js';
+import { ProducerBell } from './ring/producer-bell.js';
+import { Board, ShardState } from './shard/board.js';
+import { ShardCounters } from './shard/shard-counters.js';
+import type { CallOptions, Receipt } from './shards.js';
+import type { ReadTask, WriteTask } from './task.js';
+import { Acknowledgement } from './waiting-record.js';
+
+/**
+ * What a thread needs to write to the shards: shared memory, and a port per shard for replies.
+ * Can be posted to the thread that will be the producer; `ports` go into the transfer list.
+ */
+export interface ProducerHandle {
+  readonly id: number;
+  readonly board: SharedArrayBuffer;
+  readonly counters: SharedArrayBuffer;
+  readonly bell: SharedArrayBuffer;
+  /** By shard. */
+  readonly rings: readonly SharedArrayBuffer[];
+  /** By shard. */
+  readonly ports: readonly MessagePort[];
+  readonly pendingMax: number;
+  readonly onFull: 'wait' | 'reject';
+}
+
+interface Request {
+  lane: Lane;
+  resolve: (value: unknown) => void;
+  reject: (error: unknown) => void;
+}
+
+/** Writes that go to one shard without its being woken: then it starts while the tick goes on. */
+const WAKE_AFTER_RECORDS = 256;
+/** While something is waited for, the rings are looked at at least this often, with growing pauses. */
+const MIN_POLL_MS = 1;
+const MAX_POLL_MS = 50;
+
+/**
+ * One thread's end of all its rings. Everything is encoded and written on the caller's stack; the
+ * shards' bells are rung once per tick.
+ *
+ * What is waited for comes with the bell; a timer looks as well, with pauses from 1 to 50 ms. It
+ * keeps the event loop alive (a wait on shared memory does not), and it bounds the delay of what the
+ * bell does not announce: an acknowledgement while another shard is stuck, and a shard that died.
+ */
+export class Producer {
+  readonly #lanes: Lane[];
+  readonly #encoder: TaskEncoder;
+  readonly #board: Board;
+  readonly #counters: ShardCounters;
+  readonly #bell: ProducerBell;
+  readonly #ports: readonly MessagePort[];
+  readonly #pendingMax: number;
+  readonly #rejectsWhenFull: boolean;
+  readonly #requests = new Map<number, Request>();
+  #lastRequestId = 0;
+  #closed = false;
+  /** Lanes whose shard is to be woken at the end of the tick. */
+  #dirty: Lane[] = [];
+  #unannounced = 0;
+  #tickScheduled = false;
+  #listening = false;
+  #presses = false;
+  #timer: NodeJS.Timeout | undefined;
+  #pauseMs = MIN_POLL_MS;
+
+  constructor(handle: ProducerHandle) {
+    this.#board = new Board(handle.board);
+    this.#counters = new ShardCounters(handle.counters);
+    this.#bell = new ProducerBell(handle.bell);
+    this.#encoder = new TaskEncoder(handle.rings.length, handle.id);
+    this.#pendingMax = handle.pendingMax;
+    this.#rejectsWhenFull = handle.onFull === 'reject';
+    this.#ports = handle.ports;
+    this.#lanes = handle.rings.map((ring, shard) => new Lane(shard, ring, this.#scheduleTick));
+    for (const port of handle.ports) {
+      port.on('message', this.#onReply);
+      port.unref();
+    }
+  }
+
+  submit(task: WriteTask, options?: CallOptions): Promise<Receipt> {
+    const signal = options?.signal;
+    let lane: Lane;
+    try {
+      this.#check(signal);
+      lane = this.#lane(this.#encoder.write(task));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (!lane.hasWaiting && this.#board.reserve(this.#pendingMax)) {
+      if (lane.tryWrite(this.#encoder)) {
+        return new Promise((resolve, reject) => {
+          lane.expect(new Acknowledgement(resolve, reject, signal));
+          this.#touch(lane);
+        });
+      }
+      this.#board.settle(1);
+    }
+    if (this.#rejectsWhenFull && (lane.hasWaiting || !lane.isLong(this.#encoder) || this.#isFull())) {
+      return Promise.reject(new BackpressureError(`shard ${lane.shard} has no room for the write`));
+    }
+    return new Promise((resolve, reject) => {
+      lane.enqueue(this.#encoder, new Acknowledgement(resolve, reject, signal));
+      this.#advance(lane);
+    });
+  }
+
+  read(task: ReadTask, options?: CallOptions): Promise<{ value: unknown } | undefined> {
+    let lane: Lane;
+    const requestId = this.#nextRequestId();
+    try {
+      this.#check(options?.signal);
+      lane = this.#lane(this.#encoder.read(task, requestId));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#request(lane, requestId, options?.signal) as Promise<{ value: unknown } | undefined>;
+  }
+
+  async flush(options?: CallOptions): Promise<void> {
+    this.#check(options?.signal);
+    await this.drain(options);
+  }
+
+  /** `flush`, also after `close`. Waits for every shard, also if one fails. */
+  async drain(options?: CallOptions): Promise<void> {
+    const outcomes = await Promise.allSettled(
+      this.#lanes.map((lane) => {
+        if (lane.failure !== undefined) return Promise.reject(lane.failure);
+        if (lane.isIdle && this.#hasCommittedAll(lane.shard)) return undefined;
+        const requestId = this.#nextRequestId();
+        this.#encoder.flush(requestId);
+        return this.#request(lane, requestId, options?.signal);
+      }),
+    );
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  /** No new calls. What was submitted goes on. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** Lets go of everything; calls that still wait are left with `error`. */
+  detach(error: Error): void {
+    this.#closed = true;
+    for (const lane of this.#lanes) this.#fail(lane, error);
+    for (const port of this.#ports) port.close();
+    this.#watch();
+  }
+
+  #check(signal: AbortSignal | undefined): void {
+    if (this.#closed) throw new ClosedError();
+    if (signal?.aborted) throw signal.reason;
+  }
+
+  #lane(shard: number): Lane {
+    const lane = this.#lanes[shard] as Lane;
+    if (lane.failure !== undefined) throw lane.failure;
+    return lane;
+  }
+
+  #isFull(): boolean {
+    return this.#board.pending >= this.#pendingMax;
+  }
+
+  #hasCommittedAll(shard: number): boolean {
+    return this.#counters.get(shard, 'operations') === this.#counters.get(shard, 'applied');
+  }
+
+  #nextRequestId(): number {
+    this.#lastRequestId = (this.#lastRequestId + 1) >>> 0;
+    return this.#lastRequestId;
+  }
+
+  #request(lane: Lane, requestId: number, signal: AbortSignal | undefined): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        this.#requests.delete(requestId);
+        reject(signal?.reason);
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      const settled = <T>(settle: (value: T) => void) => {
+        return (value: T) => {
+          signal?.removeEventListener('abort', onAbort);
+          settle(value);
+        };
+      };
+      this.#requests.set(requestId, { lane, resolve: settled(resolve), reject: settled(reject) });
+      if (lane.tryWrite(this.#encoder)) {
+        this.#touch(lane);
+      } else {
+        lane.enqueue(this.#encoder, undefined);
+        this.#advance(lane);
+      }
+    });
+  }
+
+  readonly #onReply = (reply: Reply): void => {
+    const request = this.#requests.get(reply.requestId);
+    if (request === undefined) return; // aborted meanwhile
+    this.#requests.delete(reply.requestId);
+    if (reply.error === undefined) request.resolve(reply.value);
+    else request.reject(storeError(reply.error));
+    this.#scheduleTick();
+  };
+
+  #advance(lane: Lane): void {
+    if (lane.advance(this.#board, this.#pendingMax)) this.#touch(lane);
+    else this.#scheduleTick();
+  }
+
+  #touch(lane: Lane): void {
+    if (!lane.dirty) {
+      lane.dirty = true;
+      this.#dirty.push(lane);
+    }
+    if (++this.#unannounced >= WAKE_AFTER_RECORDS) this.#wakeShards();
+    this.#scheduleTick();
+  }
+
+  readonly #scheduleTick = (): void => {
+    if (this.#tickScheduled) return;
+    this.#tickScheduled = true;
+    queueMicrotask(this.#endTick);
+  };
+
+  readonly #endTick = (): void => {
+    this.#tickScheduled = false;
+    this.#wakeShards();
+    this.#watch();
+  };
+
+  #wakeShards(): void {
+    this.#unannounced = 0;
+    for (const lane of this.#dirty) {
+      lane.dirty = false;
+      this.#board.wake(lane.shard);
+      if (this.#board.state(lane.shard) >= ShardState.ended) this.#lose(lane);
+    }
+    this.#dirty.length = 0;
+  }
+
+  /** Looks what the shards have published. */
+  readonly #poll = (): void => {
+    let progress = false;
+    for (const lane of this.#lanes) {
+      if (lane.refresh()) progress = true;
+      if (lane.hasWaiting && lane.advance(this.#board, this.#pendingMax)) {
+        progress = true;
+        this.#touch(lane);
+      }
+    }
+    if (progress) this.#pauseMs = MIN_POLL_MS;
+    this.#watch();
+  };
+
+  /** Arms bell and timer for what is waited for, or puts both away. */
+  #watch(): void {
+    let written = 0;
+    let forTaken = false;
+    let forCommit = false;
+    let presses = false;
+    for (const lane of this.#lanes) {
+      written += lane.written;
+      forTaken ||= lane.waitsForTaken;
+      forCommit ||= lane.waitsForCommit;
+      presses ||= lane.blockedByPending;
+    }
+    this.#press(presses);
+    if (!forTaken && !forCommit && this.#requests.size === 0) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      this.#pauseMs = MIN_POLL_MS;
+      this.#bell.disarm();
+      return;
+    }
+    this.#timer ??= setTimeout(this.#onTimer, this.#pauseMs);
+    if (!this.#listening) {
+      this.#listening = true;
+      this.#bell.next().then(this.#onBell);
+    }
+    this.#bell.arm(forTaken ? written : undefined, forCommit);
+    // What happened before the bell was armed rings no bell.
+    const missed = (forTaken && this.#bell.isReached(written)) || (forCommit && this.#hasNews());
+    if (missed && this.#hasNews()) this.#bell.ring();
+  }
+
+  #hasNews(): boolean {
+    return this.#lanes.some((lane) => lane.hasNews());
+  }
+
+  readonly #onBell = (): void => {
+    this.#listening = false;
+    this.#poll();
+  };
+
+  readonly #onTimer = (): void => {
+    this.#timer = undefined;
+    this.#pauseMs = Math.min(this.#pauseMs * 2, MAX_POLL_MS);
+    for (const lane of this.#lanes) {
+      if (this.#board.state(lane.shard) >= ShardState.ended) this.#lose(lane);
+    }
+    this.#poll();
+  };
+
+  /** Shards flush at once while a producer waits for room among the pending operations. */
+  #press(presses: boolean): void {
+    if (presses === this.#presses) return;
+    this.#presses = presses;
+    this.#board.addPressure(presses ? 1 : -1);
+    if (presses) for (const lane of this.#lanes) this.#board.wake(lane.shard);
+  }
+
+  /** The thread of a shard has failed: every call that waits for it rejects, and every later one. */
+  lose(error: ShardError): void {
+    this.#fail(this.#lanes[error.shard] as Lane, error);
+    this.#scheduleTick();
+  }
+
+  #lose(lane: Lane): void {
+    this.#fail(lane, new ShardError(lane.shard, `the thread of shard ${lane.shard} has ended`));
+  }
+
+  #fail(lane: Lane, error: Error): void {
+    if (lane.failure !== undefined) return;
+    this.#bell.taken(lane.fail(error, this.#board));
+    for (const [requestId, request] of this.#requests) {
+      if (request.lane !== lane) continue;
+      this.#requests.delete(requestId);
+      request.reject(error);
+    }
+  }
+}

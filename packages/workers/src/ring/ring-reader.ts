@@ -1,0 +1,59 @@
+import { APPLIED, DATA_BYTES_AT, DATA_WORDS_AT, HEAD, TAIL, TAKEN, WRAP } from './ring-layout.js';
+
+/** The shard's end of a ring. One per ring, on one thread. */
+export class RingReader {
+  /** The ring's memory; records lie in it where `next` says. */
+  readonly bytes: Buffer;
+  readonly #words: Int32Array;
+  readonly #capacity: number;
+  /** Read up to here, not yet released. */
+  #at: number;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#words = new Int32Array(memory);
+    this.bytes = Buffer.from(memory);
+    this.#capacity = memory.byteLength - DATA_BYTES_AT;
+    this.#at = Atomics.load(this.#words, TAIL);
+  }
+
+  hasRecords(): boolean {
+    return Atomics.load(this.#words, HEAD) !== this.#at;
+  }
+
+  /**
+   * Calls `visit` for the records that are there, until about `maxBytes` are read. What it is given
+   * is valid until `release`. Returns the bytes read.
+   */
+  read(maxBytes: number, visit: (bytes: Buffer, start: number, end: number) => void): number {
+    const head = Atomics.load(this.#words, HEAD);
+    const from = this.#at;
+    while (this.#at !== head && ((this.#at - from) | 0) < maxBytes) {
+      let offset = this.#at & (this.#capacity - 1);
+      let length = this.#words[DATA_WORDS_AT + (offset >> 2)] as number;
+      if (length === WRAP) {
+        this.#at = (this.#at + this.#capacity - offset) | 0;
+        offset = 0;
+        length = this.#words[DATA_WORDS_AT] as number;
+      }
+      const start = DATA_BYTES_AT + offset;
+      this.#at = (this.#at + (((length + 3) >> 2) << 2)) | 0;
+      visit(this.bytes, start, start + length);
+    }
+    return (this.#at - from) | 0;
+  }
+
+  /** Gives the space of everything read back to the producer. */
+  release(): void {
+    Atomics.store(this.#words, TAIL, this.#at);
+  }
+
+  /** Publishes how many operations were taken so far (counted mod 2^32). */
+  publishTaken(position: number): void {
+    Atomics.store(this.#words, TAKEN, position | 0);
+  }
+
+  /** Publishes how many operations are committed so far (counted mod 2^32). */
+  publishApplied(position: number): void {
+    Atomics.store(this.#words, APPLIED, position | 0);
+  }
+}

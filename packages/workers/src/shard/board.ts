@@ -1,0 +1,132 @@
+const PENDING = 0;
+const PERMITS = 1;
+const PRESSURE = 2;
+const HEADER_WORDS = 16;
+
+const STATE = 0;
+const BELL = 1;
+const SLEEPING = 2;
+const PERMIT_HELD = 3;
+/** A cache line of its own for each shard. */
+const SHARD_WORDS = 16;
+
+export const ShardState = { starting: 0, running: 1, ended: 2, failed: 3 } as const;
+
+/**
+ * What all threads of one `startShards` share beside the rings.
+ *
+ * ```
+ * word  0       operations written into rings and not committed, over all shards
+ * word  1       connections to PostgreSQL that may still be taken
+ * word  2       producers that wait for operations to be committed: shards flush at once
+ * word 16 + 16 s + 0  state of shard s
+ *               + 1  its bell: a sequence number, notified when raised
+ *               + 2  1 while it sleeps
+ *               + 3  1 while it holds a connection
+ * ```
+ */
+export class Board {
+  readonly memory: SharedArrayBuffer;
+  readonly shards: number;
+  readonly #words: Int32Array;
+
+  static create(shards: number, connections: number): Board {
+    const board = new Board(new SharedArrayBuffer((HEADER_WORDS + shards * SHARD_WORDS) * 4));
+    board.#words[PERMITS] = connections;
+    return board;
+  }
+
+  constructor(memory: SharedArrayBuffer) {
+    this.memory = memory;
+    this.#words = new Int32Array(memory);
+    this.shards = (this.#words.length - HEADER_WORDS) / SHARD_WORDS;
+  }
+
+  get pending(): number {
+    return Atomics.load(this.#words, PENDING);
+  }
+
+  /** Counts one more pending operation, unless there are `max` already. */
+  reserve(max: number): boolean {
+    if (Atomics.add(this.#words, PENDING, 1) < max) return true;
+    Atomics.sub(this.#words, PENDING, 1);
+    return false;
+  }
+
+  /** Operations that are pending no more. */
+  settle(count: number): void {
+    Atomics.sub(this.#words, PENDING, count);
+  }
+
+  get underPressure(): boolean {
+    return Atomics.load(this.#words, PRESSURE) > 0;
+  }
+
+  addPressure(delta: 1 | -1): void {
+    Atomics.add(this.#words, PRESSURE, delta);
+  }
+
+  state(shard: number): number {
+    return Atomics.load(this.#words, this.#cell(shard, STATE));
+  }
+
+  setState(shard: number, state: number): void {
+    Atomics.store(this.#words, this.#cell(shard, STATE), state);
+  }
+
+  /** Wakes a shard that sleeps; free of cost when it does not. */
+  wake(shard: number): void {
+    const sleeping = this.#cell(shard, SLEEPING);
+    if (Atomics.load(this.#words, sleeping) === 0) return;
+    if (Atomics.exchange(this.#words, sleeping, 0) === 0) return;
+    const bell = this.#cell(shard, BELL);
+    Atomics.add(this.#words, bell, 1);
+    Atomics.notify(this.#words, bell);
+  }
+
+  /** Says that the shard sleeps: it must look into its rings once more before it does. */
+  sleep(shard: number): void {
+    Atomics.store(this.#words, this.#cell(shard, SLEEPING), 1);
+  }
+
+  stayAwake(shard: number): void {
+    Atomics.store(this.#words, this.#cell(shard, SLEEPING), 0);
+  }
+
+  /** Resolves when the shard's bell rings after this call. */
+  async bell(shard: number): Promise<void> {
+    const bell = this.#cell(shard, BELL);
+    const result = Atomics.waitAsync(this.#words, bell, Atomics.load(this.#words, bell));
+    if (result.async) await result.value;
+  }
+
+  /** True also if the shard holds one already. */
+  tryTakePermit(shard: number): boolean {
+    if (Atomics.load(this.#words, this.#cell(shard, PERMIT_HELD)) === 1) return true;
+    for (;;) {
+      const left = Atomics.load(this.#words, PERMITS);
+      if (left <= 0) return false;
+      if (Atomics.compareExchange(this.#words, PERMITS, left, left - 1) === left) {
+        Atomics.store(this.#words, this.#cell(shard, PERMIT_HELD), 1);
+        return true;
+      }
+    }
+  }
+
+  /** Gives the shard's permit back; called for it by the owner when its thread died. */
+  releasePermit(shard: number): void {
+    if (Atomics.exchange(this.#words, this.#cell(shard, PERMIT_HELD), 0) === 0) return;
+    Atomics.add(this.#words, PERMITS, 1);
+    Atomics.notify(this.#words, PERMITS, 1);
+  }
+
+  /** Resolves when a permit may have come free, after `timeoutMs` at the latest. */
+  async permit(timeoutMs: number): Promise<void> {
+    const result = Atomics.waitAsync(this.#words, PERMITS, 0, timeoutMs);
+    if (result.async) await result.value;
+  }
+
+  #cell(shard: number, field: number): number {
+    return HEADER_WORDS + shard * SHARD_WORDS + field;
+  }
+}

@@ -1,0 +1,106 @@
+import type { Aggregator } from '../aggregate/aggregator.js';
+import type { Generation } from '../aggregate/generation.js';
+import { Backoff } from './backoff.js';
+import type { Inbox } from './inbox.js';
+
+/** A swapped-out generation, and how far the shard and each producer will be once it is committed. */
+export interface Swapped {
+  readonly generation: Generation;
+  readonly position: number;
+  readonly operations: number;
+  readonly groups: number;
+  readonly inboxes: readonly { inbox: Inbox; folded: number }[];
+  attempts: number;
+}
+
+interface Waiter {
+  readonly inbox: Inbox;
+  readonly requestId: number;
+  readonly position: number;
+}
+
+/** When to flush, what is in flight, and who waits for it. */
+export class FlushCycle {
+  readonly backoff = new Backoff();
+  /** The position up to which everything is committed. */
+  committed = 0;
+  /** Swapped out and not committed: in flight, or failed and to be tried again before anything newer. */
+  swapped: Swapped | undefined;
+  readonly #aggregator: Aggregator;
+  readonly #batchSize: number;
+  readonly #batchIntervalMs: number;
+  readonly #waiters: Waiter[] = [];
+  /** When the first operation of the aggregator came. */
+  #oldestAt = Number.POSITIVE_INFINITY;
+  #position = 0;
+  #swappedPosition = 0;
+
+  constructor(aggregator: Aggregator, batchSize: number, batchIntervalMs: number) {
+    this.#aggregator = aggregator;
+    this.#batchSize = batchSize;
+    this.#batchIntervalMs = batchIntervalMs;
+  }
+
+  get pendingGroups(): number {
+    return this.#aggregator.groups + (this.swapped?.groups ?? 0);
+  }
+
+  /** Everything up to `position` is folded: remembers when the first of a generation came. */
+  folded(position: number): void {
+    this.#position = position;
+    if (this.#oldestAt === Number.POSITIVE_INFINITY && position > this.#swappedPosition) {
+      this.#oldestAt = performance.now();
+    }
+  }
+
+  /** Someone waits until everything up to `position` is committed. */
+  wait(inbox: Inbox, requestId: number, position: number): void {
+    if (position <= this.committed) inbox.reply(requestId, undefined);
+    else this.#waiters.push({ inbox, requestId, position });
+  }
+
+  /** `hurry`: there is a reason besides size, age and `flush()`. */
+  isDue(hurry: boolean): boolean {
+    if (this.swapped !== undefined) return true;
+    if (this.#position === this.committed) return false;
+    return (
+      hurry ||
+      this.#waiters.length > 0 ||
+      this.#aggregator.groups >= this.#batchSize ||
+      performance.now() - this.#oldestAt >= this.#batchIntervalMs
+    );
+  }
+
+  /** When the oldest operation makes a flush due, on the clock of `performance.now`. */
+  get dueAt(): number {
+    return this.#oldestAt + this.#batchIntervalMs;
+  }
+
+  /** What is to be flushed now: the generation that failed, else the one that is being filled. */
+  swap(inboxes: readonly Inbox[]): Swapped {
+    if (this.swapped === undefined) {
+      const { groups } = this.#aggregator;
+      const generation = this.#aggregator.take();
+      const position = this.#position;
+      const operations = position - this.committed;
+      this.#swappedPosition = position;
+      this.#oldestAt = Number.POSITIVE_INFINITY;
+      const marks = inboxes.map((inbox) => ({ inbox, folded: inbox.folded }));
+      this.swapped = { generation, position, operations, groups, inboxes: marks, attempts: 0 };
+    }
+    this.swapped.attempts += 1;
+    return this.swapped;
+  }
+
+  commit(swapped: Swapped): void {
+    this.swapped = undefined;
+    this.backoff.succeeded();
+    this.committed = swapped.position;
+    for (const { inbox, folded } of swapped.inboxes) inbox.applied(folded);
+    const ready = this.#waiters.filter((waiter) => waiter.position <= this.committed);
+    if (ready.length === 0) return;
+    this.#waiters.splice(0, ready.length); // they wait in the order of their positions
+    for (const { inbox, requestId } of ready) inbox.reply(requestId, undefined);
+  }
+}
+
