@@ -45,6 +45,9 @@ export interface Engine {
 /** Longest wait for a connection, at open and later, milliseconds. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
+/** Of each ring between this thread and a shard; some ten thousand likes. */
+const RING_BYTES = 2 ** 20;
+
 /** Opened parts, closed in reverse: on `close()`, or when opening fails half-way. */
 class Opened {
   readonly #closers: (() => unknown)[] = [];
@@ -145,6 +148,7 @@ async function wire(
     shards: options.batchShards,
     batchSize: options.batchSize,
     batchIntervalMs: options.batchIntervalMs,
+    ringBytes: RING_BYTES,
     pendingMax: options.pendingMax,
     onFull: options.onFull,
     onEvent,

@@ -166,6 +166,21 @@ export class RedisCache implements SharedTier {
     return replaced === 1;
   }
 
+  /** Scans by and by: what is written meanwhile may be deleted, too. */
+  async clear(): Promise<void> {
+    const first = this.#writer();
+    const nodes = first instanceof Cluster ? first.nodes('master') : [first];
+    const match = `${this.#prefix.replace(/[\\*?[\]]/g, '\\$&')}*`;
+    for (const node of nodes) {
+      let cursor = '0';
+      do {
+        const [next, names] = await this.#calls.run(node.scanBuffer(cursor, 'MATCH', match, 'COUNT', 1_000));
+        await this.#calls.run(Promise.all(names.map((name) => node.unlink(name))));
+        cursor = next.toString();
+      } while (cursor !== '0');
+    }
+  }
+
   async ping(): Promise<number> {
     const client = this.#writer();
     const sentAt = this.#monotonicNow();

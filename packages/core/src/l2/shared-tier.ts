@@ -53,6 +53,8 @@ export interface SharedTier {
   delete(keys: readonly string[]): Promise<void>;
   /** Replaces the value and keeps the remaining TTL; false when there is no entry. @throws TierError */
   replace(key: string, value: Uint8Array): Promise<boolean>;
+  /** Deletes every entry. @throws TierError */
+  clear(): Promise<void>;
   /** Round trip, milliseconds. @throws TierError */
   ping(): Promise<number>;
   stats(): TierStats;
