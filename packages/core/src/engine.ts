@@ -1,7 +1,9 @@
 import { type Shards, startShards } from '@zmsg/workers';
 import type { Logger } from 'pino';
 import { SharedLRU } from 'sharedarraybuffer-lru';
+import type { BloomBits } from './bloom/bloom-bits.js';
 import { BloomGate } from './bloom/bloom-gate.js';
+import { BloomShare, type ShareEvent } from './bloom/bloom-share.js';
 import type { DelayQueue } from './delay/delay-queue.js';
 import { BOSS_CONNECTIONS, hasDelayQueue, openDelayQueue } from './delay/open-delay-queue.js';
 import type { EngineEvent } from './events.js';
@@ -9,6 +11,7 @@ import { IdGenerator } from './ids/id-generator.js';
 import { type ParsedId, parseId } from './ids/parse-id.js';
 import { L2 } from './l2/l2.js';
 import { RedisCache } from './l2/redis-cache.js';
+import { connectRedis, disconnectRedis } from './l2/redis-client.js';
 import { Loaders } from './load/loaders.js';
 import type { LoaderSource } from './load/source.js';
 import { createLogger } from './log.js';
@@ -44,6 +47,9 @@ export interface Engine {
 
 /** Longest wait for a connection, at open and later, milliseconds. */
 const CONNECT_TIMEOUT_MS = 10_000;
+
+const REDIS_CONNECT_TIMEOUT_MS = 5_000;
+const REDIS_DISCONNECT_TIMEOUT_MS = 500;
 
 /** Of each ring between this thread and a shard; some ten thousand likes. */
 const RING_BYTES = 2 ** 20;
@@ -134,7 +140,7 @@ async function wire(
     maxValueBytes: options.l1MaxValue,
   });
   const l2 = await openL2(options, logger, opened);
-  const bloom = openBloom(options, store, connectionString, opened, onEvent);
+  const bloom = openBloom(options, store, opened, logger, onEvent);
   const loaders = new Loaders(readStore);
   const reader = new Reader({ l1, l2, bloom, loaders, defaultTtlMs: options.defaultTtlMs });
 
@@ -225,4 +231,46 @@ async function openL2(options: ResolvedOptions, logger: Logger, opened: Opened):
   const l2 = new L2(tier);
   opened.onClose(() => l2.close());
   return l2;
+}
+
+/**
+ * Without Redis the local filter decides alone: several nodes need the same Redis to be coherent at
+ * all. The tables are read from the primary, since a replica may lack the newest keys.
+ */
+function openBloom(
+  options: ResolvedOptions,
+  store: Store,
+  opened: Opened,
+  logger: Logger,
+  onEvent: (event: EngineEvent) => void,
+): BloomGate | undefined {
+  const { redisAddr, redisPassword, redisDb, cachePrefix } = options;
+  if (!options.bloomEnabled) return undefined;
+  let share: ((bits: BloomBits, onEvent: (event: ShareEvent) => void) => BloomShare) | undefined;
+  if (redisAddr !== undefined) {
+    const redis = connectRedis(
+      { redisAddr, redisPassword, redisDb },
+      {
+        connectionName: 'zmsg-bloom',
+        connectTimeoutMs: REDIS_CONNECT_TIMEOUT_MS,
+        socketTimeoutMs: REDIS_CONNECT_TIMEOUT_MS,
+        disconnectTimeoutMs: REDIS_DISCONNECT_TIMEOUT_MS,
+        whenAway: 'refuse',
+        autoPipelining: false,
+        onError: (error) => logger.warn({ err: error }, 'Redis (Bloom filter) cannot be reached'),
+      },
+    );
+    opened.onClose(() => disconnectRedis(redis, REDIS_DISCONNECT_TIMEOUT_MS));
+    share = (bits, onShareEvent) => new BloomShare({ redis, cachePrefix }, bits, onShareEvent);
+  }
+  const bloom = new BloomGate({
+    store,
+    capacity: options.bloomCapacity,
+    errorRate: options.bloomErrorRate,
+    exclusive: redisAddr === undefined,
+    share,
+    onEvent,
+  });
+  opened.onClose(() => bloom.close());
+  return bloom;
 }

@@ -9,6 +9,7 @@ import { BullDelayQueue } from '../dist/delay/bull-delay-queue.js';
 import type { DelayEvent, DelayQueue, DelayQueueOptions } from '../dist/delay/delay-queue.js';
 import { DelayedWriter } from '../dist/delay/delayed-writer.js';
 import type { WriteTarget } from '../dist/delay/write-job.js';
+import { exclusivePglite } from '../dist/store/embedded/exclusive-pglite.js';
 import { Store } from '../dist/store/store.js';
 
 export interface OpenQueue extends DelayQueueOptions {
@@ -71,8 +72,7 @@ async function onRedis(): Promise<DelayBackend> {
   const cachePrefix = `delay{${process.pid}-${Date.now().toString(36)}-${created++}}:`;
   return backendOn(
     await createDatabase(inject('postgresPort'), 'delay'),
-    (options) =>
-      BullDelayQueue.open({ redisAddr, redisPassword: '', redisDb: 0, cachePrefix, ...options }),
+    (options) => BullDelayQueue.open({ redisAddr, redisPassword: '', redisDb: 0, cachePrefix, ...options }),
     async () => {
       const redis = new Redis(`redis://${redisAddr[0]}`);
       const keys = await redis.keys(`{delay%7B${cachePrefix.slice(6, -2)}%7D:}*`);
@@ -92,7 +92,12 @@ async function onPostgres(): Promise<DelayBackend> {
 async function onPglite(): Promise<DelayBackend> {
   const db = await PGlite.create();
   const port = await freePort();
-  const server = new PGLiteSocketServer({ db, port, host: '127.0.0.1', maxConnections: 50 });
+  const server = new PGLiteSocketServer({
+    db: exclusivePglite(db),
+    port,
+    host: '127.0.0.1',
+    maxConnections: 50,
+  });
   await server.start();
   const connectionString = `postgresql://postgres@127.0.0.1:${port}/postgres?sslmode=disable`;
   const open = (options: OpenQueue & { writer: WriteTarget }) =>

@@ -22,7 +22,9 @@ describe.each(delayBackends)('%s', (_name, start) => {
   beforeEach(async () => {
     process.on('unhandledRejection', onUnhandled);
     backend = await start();
-    await backend.store.exec('CREATE TABLE happened (n int NOT NULL, at timestamptz DEFAULT clock_timestamp())');
+    await backend.store.exec(
+      'CREATE TABLE happened (n int NOT NULL, at timestamptz DEFAULT clock_timestamp())',
+    );
   });
 
   afterEach(async () => {
@@ -35,7 +37,8 @@ describe.each(delayBackends)('%s', (_name, start) => {
     const { rows } = await backend.store.exec<{ n: number }>('SELECT n FROM happened ORDER BY n');
     return rows.map(({ n }) => n);
   };
-  const until = (numbers: number[]) => vi.waitFor(async () => expect(await happened()).toEqual(numbers), soon);
+  const until = (numbers: number[]) =>
+    vi.waitFor(async () => expect(await happened()).toEqual(numbers), soon);
   const idle = (queue: DelayQueue) =>
     vi.waitFor(async () => {
       expect(await queue.stats()).toEqual({ waiting: 0, delayed: 0, active: 0, failed: 0 });
@@ -71,10 +74,15 @@ describe.each(delayBackends)('%s', (_name, start) => {
     const queue = await backend.open({ attempts: 10 });
     await queue.enqueue(write('INSERT INTO later VALUES ($1)', [7]), 0);
     await vi.waitFor(() => {
-      expect(backend.events).toContainEqual(expect.objectContaining({ type: 'delay:job:failed', final: false }));
+      expect(backend.events).toContainEqual(
+        expect.objectContaining({ type: 'delay:job:failed', final: false }),
+      );
     }, soon);
     await backend.store.exec('CREATE TABLE later (n int)');
-    await vi.waitFor(async () => expect((await backend.store.exec('SELECT * FROM later')).rowCount).toBe(1), soon);
+    await vi.waitFor(
+      async () => expect((await backend.store.exec('SELECT * FROM later')).rowCount).toBe(1),
+      soon,
+    );
     await idle(queue);
   });
 
@@ -97,7 +105,9 @@ describe.each(delayBackends)('%s', (_name, start) => {
     expect(JSON.stringify(backend.events)).not.toContain('s3cret');
     expect(Math.abs(Date.now() - (failed[0]?.failedAtMs ?? 0))).toBeLessThan(60_000);
     expect(await queue.failed({ limit: 1, offset: 1 })).toHaveLength(1);
-    expect(backend.events.filter((event) => event.type === 'delay:job:failed' && event.final)).toHaveLength(2);
+    expect(backend.events.filter((event) => event.type === 'delay:job:failed' && event.final)).toHaveLength(
+      2,
+    );
 
     await backend.store.exec('CREATE TABLE nowhere (v text)');
     await queue.retryFailed(lost.operationId);
@@ -130,7 +140,10 @@ describe.each(delayBackends)('%s', (_name, start) => {
     await backend.store.exec(text, ['direct', ...values]);
     const queue = await backend.open();
     await queue.enqueue(write(text, ['delayed', ...values]), 0);
-    await vi.waitFor(async () => expect((await backend.store.exec('SELECT 1 FROM exact')).rowCount).toBe(2), soon);
+    await vi.waitFor(
+      async () => expect((await backend.store.exec('SELECT 1 FROM exact')).rowCount).toBe(2),
+      soon,
+    );
     const { rows } = await backend.store.exec<{ who: string }>('SELECT * FROM exact ORDER BY who');
     const [delayed, direct] = rows;
     expect({ ...delayed, who: '' }).toEqual({ ...direct, who: '' });

@@ -90,17 +90,27 @@ async function round() {
   const caller = async () => {
     while (next < ops) await shards.submit(tasks[ranks[next++]]);
   };
+  const cpu = process.cpuUsage();
   const started = performance.now();
   await Promise.all(Array.from({ length: inFlight }, caller));
   const seconds = (performance.now() - started) / 1000;
   await shards.flush();
   const flushed = (performance.now() - started) / 1000;
-  return { rate: Math.round(ops / seconds), flushedRate: Math.round(ops / flushed) };
+  const { user, system } = process.cpuUsage(cpu);
+  return {
+    rate: Math.round(ops / seconds),
+    flushedRate: Math.round(ops / flushed),
+    cpuMicros: ((user + system) / ops).toFixed(2),
+    systemShare: Math.round((100 * system) / (user + system)),
+  };
 }
 
 for (let i = 0; i < Number(args.rounds); i++) {
-  const { rate, flushedRate } = await round();
-  console.log(`${rate.toLocaleString('en')} acknowledged/s, ${flushedRate.toLocaleString('en')} committed/s`);
+  const { rate, flushedRate, cpuMicros, systemShare } = await round();
+  console.log(
+    `${rate.toLocaleString('en')} acknowledged/s, ${flushedRate.toLocaleString('en')} committed/s,`,
+    `${cpuMicros} µs of processor per operation in all threads (${systemShare} % in the kernel)`,
+  );
 }
 const stats = shards.stats();
 console.log(stats);

@@ -34,7 +34,7 @@ interface Request {
 }
 
 /** Writes that go to one shard without its being woken: then it starts while the tick goes on. */
-const WAKE_AFTER_RECORDS = 256;
+const WAKE_AFTER_RECORDS = 100000;
 /** While something is waited for, the rings are looked at at least this often, with growing pauses. */
 const MIN_POLL_MS = 1;
 const MAX_POLL_MS = 50;

@@ -36,9 +36,9 @@ const SOCKET_TIMEOUT_FACTOR = 8;
 /**
  * L2 on Redis or Redis Cluster: every call bounded in time, nothing queued for a Redis that is away.
  *
- *     connecting ──(a connection is ready)──▶ ready ──(none is ready, or the breaker opens)──▶ away
- *         │                                     ▲                                               │
- *         └──(calls are refused as in away)     └───────(connected again, and a PING passed)────┘
+ *     connecting ──(connected)──▶ ready ──(the connection of writes breaks, or the breaker opens)──┐
+ *                                   ▲                                                            ▼
+ *                                   └──────────(connected again, and a PING passed)──────────── away
  *     any of them ──close()──▶ closed
  *
  * Connections: reads rotate over the pool, once per turn of the event loop, so that the calls of one
@@ -92,7 +92,7 @@ export class RedisCache implements SharedTier {
   }
 
   /**
-   * Connects in the background: resolves when a connection is ready, or after `waitMs` with the tier
+   * Connects in the background: resolves when the tier is ready, or after `waitMs` with the tier
    * `away`. Never rejects because Redis is not there.
    *
    * @throws ConfigError for an address that cannot be read.
@@ -191,7 +191,8 @@ export class RedisCache implements SharedTier {
   stats(): TierStats {
     const { inFlight, errors, timeouts } = this.#calls;
     const { state: breaker } = this.#breaker;
-    const ready = breaker === 'closed' && this.#clients.some((client) => client.status === 'ready');
+    // Reads can do with any connection; the first one is what writes need.
+    const ready = breaker === 'closed' && this.#clients[0]?.status === 'ready';
     return {
       hits: this.#hits,
       misses: this.#misses,
