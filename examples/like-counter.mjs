@@ -30,6 +30,8 @@ const [stored] = await zm.query(sql('SELECT like_count FROM feed_meta WHERE id =
 console.log(`likes stored: ${stored.like_count}`);
 
 const { shards } = zm.stats();
-console.log(`statements:   ${shards.statements < 100 ? 'less than a hundredth of the likes' : shards.statements}`);
+console.log(
+  `statements:   ${shards.statements < 100 ? 'less than a hundredth of the likes' : shards.statements}`,
+);
 
 await zm.close();

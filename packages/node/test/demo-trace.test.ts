@@ -84,7 +84,11 @@ test.each([
   ['a directory', dir, /cannot be read \(EISDIR\)/],
   ['an empty file', fileOf(Buffer.alloc(0)), /it is empty/],
   ['a file that ends inside an integer', fileOf(Buffer.alloc(7)), /ends inside a 32-bit integer \(3 bytes/],
-  ['an xz file that is cut off', fileOf(xz.subarray(0, xz.length - 60)), /ends too early: the file is cut off/],
+  [
+    'an xz file that is cut off',
+    fileOf(xz.subarray(0, xz.length - 60)),
+    /ends too early: the file is cut off/,
+  ],
   ['the head of an xz file alone', fileOf(xz.subarray(0, 6)), /ends too early: the file is cut off/],
   ['an xz file with wrong bytes', fileOf(damaged), /the xz data is damaged/],
 ])('%s gives a TraceError that says so', async (_name, file, message) => {

@@ -16,9 +16,14 @@ export function addDemo(program: Command): void {
     .command('demo')
     .description('run a social feed under load and check that every write is in PostgreSQL exactly once')
     .addOption(count('--users <n>', 'users of the feed', 10_000, 1, 10_000_000))
-    .addOption(count('--posts <n>', 'posts that exist at the start', 20_000, 1, 10_000_000).conflicts('trace'))
     .addOption(
-      new Option('--seconds <s>', `length of the load (default: ${DEFAULT_SECONDS}, or the whole trace)`).argParser(
+      count('--posts <n>', 'posts that exist at the start', 20_000, 1, 10_000_000).conflicts('trace'),
+    )
+    .addOption(
+      new Option(
+        '--seconds <s>',
+        `length of the load (default: ${DEFAULT_SECONDS}, or the whole trace)`,
+      ).argParser(
         number('a number of seconds from 0.1 to 86400', (value) => value >= 0.1 && value <= 86_400),
       ),
     )
@@ -36,11 +41,13 @@ export function addDemo(program: Command): void {
     )
     .addOption(count('--seed <n>', 'of the generated load', 1, 0, 2 ** 32 - 1))
     .addOption(
-      new Option('--postgres <dsn>', 'real PostgreSQL; its tables zmsg_demo_* are made anew').env(
-        'ZMSG_POSTGRES_DSN',
-      ),
+      new Option('--postgres <dsn>', 'real PostgreSQL; its tables zmsg_demo_* are made anew')
+        .env('ZMSG_POSTGRES_DSN')
+        .argParser(postgresUrl),
     )
-    .addOption(new Option('--redis <addr>', 'real Redis as L2: host:port or redis://…').env('ZMSG_REDIS_ADDR'))
+    .addOption(
+      new Option('--redis <addr>', 'real Redis as L2: host:port or redis://…').env('ZMSG_REDIS_ADDR'),
+    )
     .addOption(
       new Option(
         '--data-dir <dir>',
@@ -56,11 +63,13 @@ async function demo(options: DemoOptions): Promise<void> {
   const output = process.stdout;
   const paint = paintFor(output, process.env);
   const title = 'zmsg demo: a social feed under load';
-  const facts = describeRun(options).map(([name = '', value]) => `  ${paint('dim', name.padEnd(12))}${value}`);
+  const facts = describeRun(options).map(
+    ([name = '', value]) => `  ${paint('dim', name.padEnd(12))}${value}`,
+  );
   output.write(`\n${[paint('bold', title), ...facts].join('\n')}\n\n`);
 
   const results = await runDemo(options, progressOn(output, paint));
-  output.write(`\n${formatReport(results, paint)}\n`);
+  output.write(`\n${formatReport(results, paint, output.isTTY ? output.columns : Infinity)}\n`);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`);
   if (!results.passed) process.exitCode = 1;
 }
@@ -80,12 +89,19 @@ function number(allowed: string, isAllowed: (value: number) => boolean): (text: 
   };
 }
 
+function postgresUrl(text: string): string {
+  if (!/^postgres(ql)?:\/\/./.test(text)) throw new InvalidArgumentError('It must begin with postgresql://.');
+  return text;
+}
+
 function readableFile(path: string): string {
   try {
     accessSync(path, constants.R_OK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new InvalidArgumentError(code === 'ENOENT' ? 'There is no such file.' : `It cannot be read (${code}).`);
+    throw new InvalidArgumentError(
+      code === 'ENOENT' ? 'There is no such file.' : `It cannot be read (${code}).`,
+    );
   }
   if (!statSync(path).isFile()) throw new InvalidArgumentError('It is not a file.');
   return path;

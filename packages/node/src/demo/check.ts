@@ -86,7 +86,7 @@ export async function check(ledger: Ledger, tally: Tally, query: Query): Promise
     {
       name: 'reads',
       passed: tally.notFound === 0 && tally.wrongValue === 0,
-      text: `${formatCount(tally.done.read)} of stored posts, ${formatCount(tally.notFound)} not found; ${formatCount(tally.compared)} compared with what was written, ${formatCount(tally.wrongValue)} different`,
+      text: `${formatCount(tally.done.read)} answered, ${formatCount(tally.notFound)} not found, ${formatCount(tally.compared)} compared, ${formatCount(tally.wrongValue)} different`,
     },
   ];
 }
@@ -160,7 +160,10 @@ function numbersOf(count: number, idOf: (number: number) => string): Map<string,
   return numbers;
 }
 
-async function* pages<Row extends { id: string }>(query: Query, text: string): AsyncGenerator<Row, void, void> {
+async function* pages<Row extends { id: string }>(
+  query: Query,
+  text: string,
+): AsyncGenerator<Row, void, void> {
   let last = '';
   for (;;) {
     const rows = await query<Row>(text, [last]);

@@ -59,7 +59,10 @@ export class Feed {
   like(post: number): Promise<void> {
     const { likes } = this.#ledger;
     const id = this.#ledger.postId(post);
-    const task = counter('zmsg_demo_post_meta', 'like_count').inc(1).where('id = ?', id).batchKey(`meta:${id}`);
+    const task = counter('zmsg_demo_post_meta', 'like_count')
+      .inc(1)
+      .where('id = ?', id)
+      .batchKey(`meta:${id}`);
     likes.submit(post);
     return this.#zm.cacheAndPeriodicStore(id, null, task).then(
       () => {
@@ -136,7 +139,8 @@ export class Feed {
     return this.#ledger.userId(post % this.#ledger.users);
   }
 
-  readonly #book = (read: Promise<Buffer | undefined>): Promise<void> => read.then(this.#answered, this.#readFailed);
+  readonly #book = (read: Promise<Buffer | undefined>): Promise<void> =>
+    read.then(this.#answered, this.#readFailed);
 
   readonly #answered = (value: Buffer | undefined): void => {
     if (value === undefined) this.#tally.notFound += 1;

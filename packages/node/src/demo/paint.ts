@@ -12,8 +12,8 @@ export type Paint = (style: Style, text: string) => string;
 
 /** Colours on a terminal, unless `NO_COLOR` is set (https://no-color.org) or the terminal has none. */
 export function paintFor(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv): Paint {
-  const noColor = env['NO_COLOR'];
-  const isColored = stream.isTTY === true && (noColor === undefined || noColor === '') && env['TERM'] !== 'dumb';
+  const noColor = env.NO_COLOR;
+  const isColored = stream.isTTY === true && (noColor === undefined || noColor === '') && env.TERM !== 'dumb';
   if (!isColored) return (_style, text) => text;
   return (style, text) => {
     const [on, off] = CODES[style];

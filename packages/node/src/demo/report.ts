@@ -13,14 +13,23 @@ const LABELS: Record<Action, string> = {
   post: 'posts',
 };
 
-/** The end of a run, as text: operations, layers, statements, and the check. */
-export function formatReport(results: Results, paint: Paint): string {
+/** `  CHECK followers: ` */
+const CHECK_LABEL_WIDTH = 19;
+/** `  PASSED` */
+const VERDICT_WIDTH = 8;
+
+/**
+ * The end of a run, as text: operations, layers, statements, and the check.
+ *
+ * @param columns width of the terminal; Infinity when it is none
+ */
+export function formatReport(results: Results, paint: Paint, columns: number): string {
   const sections = [operations(results), layers(results), writes(results)];
   const lines = sections.flatMap(([title, rows]) => {
     const [head, ...body] = layOut(rows);
     return [`${paint('bold', title)}`, paint('dim', head ?? ''), ...body, ''];
   });
-  return `${[...lines, ...checkLines(results, paint)].join('\n')}\n`;
+  return `${[...lines, ...checkLines(results, paint, columns)].join('\n')}\n`;
 }
 
 type Section = [title: string, rows: string[][]];
@@ -41,7 +50,8 @@ function operations(results: Results): Section {
     formatCount(failed),
   ]);
   const early = results.interrupted ? ', stopped early' : '';
-  return [`Operations in ${formatSeconds(results.durationMs)}${early}`, rows];
+  const posts = `over ${formatCount(results.insertedPosts)} posts`;
+  return [`Operations ${posts}, in ${formatSeconds(results.durationMs)}${early}`, rows];
 }
 
 function layers({ layers: { reads, l1, l2, joined, postgres, loadQueries } }: Results): Section {
@@ -78,11 +88,13 @@ function writes({ writes: w }: Results): Section {
   ];
 }
 
-function checkLines(results: Results, paint: Paint): string[] {
+function checkLines(results: Results, paint: Paint, columns: number): string[] {
   const { flushes, flushFailures, flushLatencyMs, lastFlushMs } = results.writes;
   const failures = flushFailures === 0 ? '' : `, ${formatCount(flushFailures)} attempts failed`;
   const latency = `p50 ${formatMs(flushLatencyMs.p50)}, p99 ${formatMs(flushLatencyMs.p99)}`;
-  const width = Math.max(...results.check.map(({ text }) => text.length));
+  const widest = Math.max(...results.check.map(({ text }) => text.length));
+  // Where verdicts in one column do not fit, they come right after their text.
+  const width = CHECK_LABEL_WIDTH + widest + VERDICT_WIDTH <= columns ? widest : 0;
   return [
     `  ${formatCount(flushes)} flushes (${latency}${failures}); everything committed ${formatMs(lastFlushMs)} after the last operation`,
     '',

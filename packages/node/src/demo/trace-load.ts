@@ -1,6 +1,6 @@
 import type { Feed } from './feed.js';
-import { TraceError } from './trace-error.js';
 import { readTrace } from './trace.js';
+import { TraceError } from './trace-error.js';
 
 /** Every so many accesses of a key, one is a like. */
 const LIKE_EVERY = 10;

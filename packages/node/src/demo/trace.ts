@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
-import { XzReadableStream } from 'xz-decompress';
+import xz from 'xz-decompress';
 import { TraceError } from './trace-error.js';
 
 const XZ_MAGIC = Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]);
@@ -50,8 +50,8 @@ async function* rawBytes(file: string): AsyncGenerator<Buffer, void, void> {
       return;
     }
     // The declared type of the decoder is the DOM's stream; what runs is Node's.
-    const compressed = Readable.toWeb(source) as ConstructorParameters<typeof XzReadableStream>[0];
-    const decoded = new XzReadableStream(compressed) as unknown as ReadableStream<Uint8Array>;
+    const compressed = Readable.toWeb(source) as ConstructorParameters<typeof xz.XzReadableStream>[0];
+    const decoded = new xz.XzReadableStream(compressed) as unknown as ReadableStream<Uint8Array>;
     for await (const chunk of decoded) yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;

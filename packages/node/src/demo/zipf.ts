@@ -19,7 +19,8 @@ export class Zipf {
    * @param skew 0 is uniform, 1 the classical law; at least 0
    */
   constructor(n: number, skew: number, random: Random) {
-    if (!Number.isSafeInteger(n) || n < 1) throw new RangeError(`n must be a positive whole number, not ${n}`);
+    if (!Number.isSafeInteger(n) || n < 1)
+      throw new RangeError(`n must be a positive whole number, not ${n}`);
     if (!(skew >= 0 && skew < Infinity)) throw new RangeError(`skew must be at least 0, not ${skew}`);
     this.#n = n;
     this.#skew = skew;
@@ -31,7 +32,8 @@ export class Zipf {
 
   next(): number {
     for (;;) {
-      const u = this.#integralOfLast + this.#random.fraction() * (this.#integralOfFirst - this.#integralOfLast);
+      const u =
+        this.#integralOfLast + this.#random.fraction() * (this.#integralOfFirst - this.#integralOfLast);
       const x = this.#inverse(u);
       const k = Math.min(this.#n, Math.max(1, Math.floor(x + 0.5)));
       if (k - x <= this.#squeeze || u >= this.#integral(k + 0.5) - this.#density(k)) return k - 1;
