@@ -1,15 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import { PGlite } from '@electric-sql/pglite';
-import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
-import { createDatabase, freePort } from '@zmsg/testbed';
+import { createDatabase } from '@zmsg/testbed';
 import { Redis } from 'ioredis';
+import { pino } from 'pino';
 import { inject } from 'vitest';
 import { BossDelayQueue } from '../dist/delay/boss-delay-queue.js';
 import { BullDelayQueue } from '../dist/delay/bull-delay-queue.js';
 import type { DelayEvent, DelayQueue, DelayQueueOptions } from '../dist/delay/delay-queue.js';
 import { DelayedWriter } from '../dist/delay/delayed-writer.js';
 import type { WriteTarget } from '../dist/delay/write-job.js';
-import { exclusivePglite } from '../dist/store/embedded/exclusive-pglite.js';
+import { type Embedded, startEmbedded } from '../dist/store/embedded.js';
 import { Store } from '../dist/store/store.js';
 
 export interface OpenQueue extends DelayQueueOptions {
@@ -89,23 +88,23 @@ async function onPostgres(): Promise<DelayBackend> {
   return backendOn(connectionString, open, async () => {});
 }
 
+let embedded: Promise<Embedded> | undefined;
+
+/** One embedded server for all tests of a file: it takes seconds to start. */
 async function onPglite(): Promise<DelayBackend> {
-  const db = await PGlite.create();
-  const port = await freePort();
-  const server = new PGLiteSocketServer({
-    db: exclusivePglite(db),
-    port,
-    host: '127.0.0.1',
-    maxConnections: 50,
-  });
-  await server.start();
-  const connectionString = `postgresql://postgres@127.0.0.1:${port}/postgres?sslmode=disable`;
+  embedded ??= startEmbedded({ dataDir: ':memory:', logger: pino({ level: 'silent' }) });
+  const { connectionString } = await embedded;
+  const store = storeOn(connectionString);
+  await store.exec('DROP SCHEMA IF EXISTS zmsg_boss CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public');
+  await store.close();
   const open = (options: OpenQueue & { writer: WriteTarget }) =>
     BossDelayQueue.open({ connectionString, ...options });
-  return backendOn(connectionString, open, async () => {
-    await server.stop();
-    await db.close();
-  });
+  return backendOn(connectionString, open, async () => {});
+}
+
+export async function stopDelayBackends(): Promise<void> {
+  await (await embedded)?.close();
+  embedded = undefined;
 }
 
 /** Every implementation of `DelayQueue`, on every backend it is used with. */

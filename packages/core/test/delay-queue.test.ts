@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { DelayQueue } from '../dist/delay/delay-queue.js';
 import type { DelayedWrite } from '../dist/delay/delayed-write.js';
 import type { WriteTarget } from '../dist/delay/write-job.js';
-import { type DelayBackend, delayBackends } from './delay-backends.js';
+import { type DelayBackend, delayBackends, stopDelayBackends } from './delay-backends.js';
 
 const write = (text: string, values: unknown[] = [], key = 'k'): DelayedWrite => ({
   operationId: randomUUID(),
@@ -15,6 +15,8 @@ const insert = (n: number) => write('INSERT INTO happened (n) VALUES ($1)', [n],
 const soon = { timeout: 20_000, interval: 20 };
 const unhandled: unknown[] = [];
 const onUnhandled = (reason: unknown) => unhandled.push(reason);
+
+afterAll(stopDelayBackends);
 
 describe.each(delayBackends)('%s', (_name, start) => {
   let backend: DelayBackend;

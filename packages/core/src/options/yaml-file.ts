@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
+import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { ConfigError } from '../error.js';
 import type { Entry } from './entry.js';
 import { closest } from './hint.js';
@@ -36,9 +36,8 @@ export function readYamlFile(file: string): Entry[] {
 
   const entries = new Map<SettingName, Entry>();
   for (const pair of root.items) {
-    const node = isScalar(pair.key) ? pair.key : undefined;
-    const key = String(node?.value ?? '');
-    const origin = place(node?.range?.[0] ?? 0);
+    const key = isScalar(pair.key) ? String(pair.key.value) : '';
+    const origin = place((isNode(pair.key) && pair.key.range?.[0]) || 0);
     const name = NAMES.get(key);
     if (name === undefined) {
       const hint = closest(key, [...NAMES.keys()]);
@@ -49,14 +48,24 @@ export function readYamlFile(file: string): Entry[] {
     if (first !== undefined) {
       throw new ConfigError(`${origin}: ${key} is given twice, first at ${first.origin}`, { key });
     }
-    entries.set(name, { name, key, origin, value: jsValue(pair.value, document) });
+    entries.set(name, { name, key, origin, value: jsValue(pair.value, document, { key, origin }) });
   }
   return [...entries.values()];
 }
 
-function jsValue(node: unknown, document: ReturnType<typeof parseDocument>): unknown {
-  if (node === null || node === undefined) return null;
-  return (node as { toJS(doc: typeof document): unknown }).toJS(document);
+function jsValue(node: unknown, document: Document, at: { key: string; origin: string }): unknown {
+  if (!isNode(node)) return null;
+  try {
+    return node.toJS(document);
+  } catch {
+    // Without the cause: it names the alias, and a password may begin with an asterisk.
+    throw new ConfigError(
+      `${at.origin}: ${at.key} holds an alias (*name) that cannot be resolved; quote it if it is text`,
+      {
+        key: at.key,
+      },
+    );
+  }
 }
 
 function readText(file: string): string {

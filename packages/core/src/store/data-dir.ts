@@ -41,12 +41,14 @@ export function lockDataDir(dir: string): DataDirLock {
   const file = `owner-${process.pid}-${startOf(process.pid)}-${randomBytes(8).toString('hex')}.lock`;
   for (let attempt = 1; ; attempt += 1) {
     let other: Owner | undefined;
+    let created = false;
     try {
       mkdirSync(path, { recursive: true, mode: 0o700 });
       closeSync(openSync(join(path, file), 'wx', 0o600));
+      created = true;
       other = findOther(path, file);
     } catch (error) {
-      rmSync(join(path, file), { force: true });
+      if (created) rmSync(join(path, file), { force: true });
       throw new ConfigError(`data_dir ${path} cannot be used: ${(error as Error).message}`, {
         cause: error,
         key: 'data_dir',
@@ -55,7 +57,7 @@ export function lockDataDir(dir: string): DataDirLock {
     if (other === undefined) break;
     rmSync(join(path, file), { force: true });
     if (attempt === ATTEMPTS) throw taken(path, other);
-    sleep(1 + Math.random() * 15);
+    sleep(1 + Math.random() * 3 * attempt);
   }
   return { dir: path, release: () => rmSync(join(path, file), { force: true }) };
 }

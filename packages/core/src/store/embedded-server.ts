@@ -87,6 +87,7 @@ export class EmbeddedServer {
       batch: undefined,
     };
     this.#connections.add(connection);
+    socket.setTimeout(AUTHENTICATION_TIMEOUT_MS, () => socket.destroy());
     socket.on('data', (chunk) => {
       connection.reader.push(chunk);
       this.#advance(connection);
@@ -126,6 +127,7 @@ export class EmbeddedServer {
         }
         connection.authenticated = true;
         connection.reader.trust();
+        socket.setTimeout(0);
         socket.write(this.#greeting);
         return;
       case 'batch':
@@ -221,6 +223,8 @@ interface Connection {
   batch: Buffer | undefined;
 }
 
+/** As PostgreSQL's `authentication_timeout`. */
+const AUTHENTICATION_TIMEOUT_MS = 60_000;
 const COPY_FROM_STDIN = /(?:^|;)\s*copy\s[^;]*\bfrom\s+stdin\b/i;
 
 function sameText(a: string, b: string): boolean {

@@ -105,6 +105,8 @@ class EmbeddedThread implements Embedded {
     const worker = new Worker(new URL('./embedded-worker.js', import.meta.url), {
       name: 'zmsg-embedded',
       workerData: data,
+      // Flags of the process (loaders, --input-type, --inspect) are not meant for this thread; some end it.
+      execArgv: [],
       stdout: true,
       stderr: true,
     });

@@ -41,6 +41,12 @@ export class FlushCycle {
     this.#batchIntervalMs = batchIntervalMs;
   }
 
+  /** Everything that is not committed, oldest first. */
+  get pending(): readonly Generation[] {
+    const { pending } = this.#aggregator;
+    return this.swapped === undefined ? [pending] : [this.swapped.generation, pending];
+  }
+
   get pendingGroups(): number {
     return this.#aggregator.groups + (this.swapped?.groups ?? 0);
   }

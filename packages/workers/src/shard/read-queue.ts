@@ -10,14 +10,27 @@ export interface PendingRead {
   readonly inbox: Inbox;
   readonly expiresAt: number;
   answered: boolean;
+  /** To be answered when the shard has committed up to here. */
+  after: number;
 }
 
 /** Reads in the order in which they came, each with its deadline. */
 export class ReadQueue {
   readonly #reads: PendingRead[] = [];
 
-  get isEmpty(): boolean {
-    return this.#reads.length === 0;
+  /** The first one that can be answered when everything up to `committed` is. It stays until then. */
+  next(committed: number): PendingRead | undefined {
+    return this.#reads.find((read) => read.after <= committed);
+  }
+
+  /** One of them waits for a flush. */
+  hasDeferred(committed: number): boolean {
+    return this.#reads.some((read) => read.after > committed);
+  }
+
+  /** What is pending cannot be told from the stored rows: flush up to `position` first. */
+  defer(read: PendingRead, position: number): void {
+    read.after = position;
   }
 
   /** When the first one expires, on the clock of `performance.now`. */
@@ -26,12 +39,7 @@ export class ReadQueue {
   }
 
   push(request: ReadRequest, inbox: Inbox): void {
-    this.#reads.push({ request, inbox, expiresAt: performance.now() + READ_TIMEOUT_MS, answered: false });
-  }
-
-  /** The first one; it stays in the queue, and may expire, until it is answered. */
-  peek(): PendingRead | undefined {
-    return this.#reads[0];
+    this.#reads.push({ request, inbox, expiresAt: performance.now() + READ_TIMEOUT_MS, answered: false, after: 0 });
   }
 
   answer(read: PendingRead, value: unknown): void {
@@ -45,7 +53,7 @@ export class ReadQueue {
   /** Refuses those whose time is over. */
   expire(cause: unknown): void {
     const now = performance.now();
-    for (let read = this.peek(); read !== undefined && read.expiresAt <= now; read = this.peek()) {
+    for (let read = this.#reads[0]; read !== undefined && read.expiresAt <= now; read = this.#reads[0]) {
       const reason = cause === undefined ? '' : `: ${(cause as Error).message}`;
       this.fail(read, new StoreError(`the read was not answered within ${READ_TIMEOUT_MS} ms${reason}`, { cause }));
     }

@@ -2,12 +2,14 @@ import { Aggregator } from '../aggregate/aggregator.js';
 import { errorRecord } from '../codec/reply.js';
 import { ShapeInterner } from '../codec/shape-interner.js';
 import { Columns } from '../flush/columns.js';
-import { FencedError, Flusher, type FlushReport } from '../flush/flusher.js';
-import type { InvalidTaskError } from '../error.js';
+import { Flusher, type FlushResult } from '../flush/flusher.js';
+import type { Mark } from '../flush/progress.js';
+import { FencedError, type InvalidTaskError } from '../error.js';
 import type { Operation } from '../operation.js';
 import { Backoff } from './backoff.js';
 import { Board, ShardState } from './board.js';
 import { Connection } from './connection.js';
+import { dropMark } from './drop-mark.js';
 import { FlushCycle, type Swapped } from './flush-cycle.js';
 import { Inbox } from './inbox.js';
 import { Intake } from './intake.js';
@@ -33,6 +35,7 @@ export class Shard {
   readonly #connection: Connection;
   readonly #aggregator: Aggregator;
   readonly #columns = new Columns();
+  readonly #mark: Mark;
   readonly #flusher: Flusher;
   readonly #cycle: FlushCycle;
   readonly #intake: Intake;
@@ -43,6 +46,7 @@ export class Shard {
   /** Operations that came out of the rings, ever. */
   #taken = 0;
   #lastError: unknown;
+  #hasMark = false;
   #listening = false;
   #pumpScheduled = false;
   #working = false;
@@ -58,7 +62,13 @@ export class Shard {
     this.#counters = new ShardCounters(task.counters);
     this.#connection = new Connection(task.shard, this.#board, task.store);
     this.#aggregator = new Aggregator(this.#columns);
-    this.#flusher = new Flusher({ columns: this.#columns, logId: task.logId, shard: task.shard });
+    this.#mark = { logId: task.logId, shard: task.shard, epoch: 1n };
+    this.#flusher = new Flusher({
+      connect: () => this.#connection.client(),
+      disconnect: (_, error) => this.#connection.release(error !== undefined),
+      mark: this.#mark,
+      columns: this.#columns,
+    });
     this.#cycle = new FlushCycle(this.#aggregator, task.batchSize, task.batchIntervalMs);
     this.#intake = new Intake(this.#aggregator, this.#columns, {
       onRead: (request, inbox) => this.#reads.push(request, inbox),
@@ -154,9 +164,9 @@ export class Shard {
 
   #nextWork(): (() => Promise<void>) | undefined {
     if (this.#intake.blockedBy !== undefined && this.#describing.waitMs === 0) return this.#describe;
-    const hurry = this.#stopping || this.#board.underPressure;
-    if (this.#cycle.isDue(hurry)) return this.#cycle.backoff.waitMs === 0 ? this.#flush : undefined;
-    return this.#reads.isEmpty ? undefined : this.#answer;
+    const hurry = this.#stopping || this.#board.underPressure || this.#reads.hasDeferred(this.#cycle.committed);
+    if (this.#cycle.isDue(hurry) && this.#cycle.backoff.waitMs === 0) return this.#flush;
+    return this.#reads.next(this.#cycle.committed) === undefined ? undefined : this.#answer;
   }
 
   async #describe(): Promise<void> {
@@ -176,36 +186,39 @@ export class Shard {
   }
 
   async #flush(): Promise<void> {
+    const { shard } = this.#task;
     const started = performance.now();
     const swapped = this.#cycle.swap(this.#inboxes);
-    let report: FlushReport;
+    let result: FlushResult;
     try {
-      report = await this.#flusher.flush(await this.#connection.client(), swapped.generation, swapped.position);
+      if (!this.#hasMark) await this.#flusher.start(await this.#connection.client());
+      this.#hasMark = true;
+      result = await this.#flusher.flush(swapped.generation, BigInt(swapped.position));
     } catch (error) {
       if (error instanceof FencedError) throw error;
       this.#cycle.backoff.failed();
       await this.#noteFailure(error, swapped.attempts);
       return;
+    } finally {
+      this.#counters.set(shard, 'statements', this.#flusher.statements);
+      this.#counters.set(shard, 'overheadStatements', this.#flusher.overheadStatements);
     }
     this.#lastError = undefined;
-    this.#commit(swapped, report, performance.now() - started);
-    await this.#connection.release(false);
+    this.#commit(swapped, result, performance.now() - started);
   }
 
-  #commit(swapped: Swapped, report: FlushReport, durationMs: number): void {
+  #commit(swapped: Swapped, result: FlushResult, durationMs: number): void {
     const { shard } = this.#task;
     const { operations, groups } = swapped;
     const counters = this.#counters;
     counters.add(shard, 'flushes', 1);
-    counters.add(shard, 'statements', report.statements);
-    counters.add(shard, 'overheadStatements', report.overheadStatements);
     counters.addLatency(shard, durationMs);
     counters.add(shard, 'applied', operations);
     this.#board.settle(operations);
     this.#cycle.commit(swapped);
     counters.set(shard, 'pendingGroups', this.#cycle.pendingGroups);
     for (const inbox of this.#inboxes) inbox.announceCommit();
-    for (const unmatched of report.unmatched) {
+    for (const unmatched of result.unmatched) {
       counters.add(shard, 'unmatched', unmatched.operations);
       this.#notify({ type: 'flush:task:unmatched', shard, ...unmatched });
     }
@@ -213,13 +226,15 @@ export class Shard {
   }
 
   async #answer(): Promise<void> {
-    const read = this.#reads.peek();
+    const read = this.#reads.next(this.#cycle.committed);
     if (read === undefined) return;
     const { request } = read;
     try {
       const session = await this.#connection.client();
       await this.#columns.describe([request.shape], session);
-      this.#reads.answer(read, await this.#flusher.read(session, request));
+      const result = await this.#flusher.read(request, this.#cycle.pending, session);
+      if (!result.flushFirst) this.#reads.answer(read, result.found);
+      else this.#reads.defer(read, this.#intake.position);
       await this.#connection.release(false);
     } catch (error) {
       this.#reads.fail(read, error);
@@ -265,7 +280,7 @@ export class Shard {
   }
 
   #isFinished(): boolean {
-    return this.#stopping && this.#cycle.pendingGroups === 0 && this.#intake.position === this.#taken;
+    return this.#stopping && this.#cycle.committed === this.#taken;
   }
 
   /** Stopped, and nothing is left: the thread can end. */
@@ -285,8 +300,18 @@ export class Shard {
     this.#release().finally(() => this.#settle?.reject(error));
   }
 
+  /** A mark that stays behind names a log that nobody continues: it does no harm. */
+  async #dropMark(): Promise<void> {
+    try {
+      await dropMark(this.#mark, await this.#connection.client());
+    } catch (error) {
+      this.#lastError = error;
+    }
+  }
+
   async #release(): Promise<void> {
     clearTimeout(this.#timer);
+    if (this.#hasMark && this.#isFinished()) await this.#dropMark();
     await this.#connection.close();
     for (const inbox of this.#inboxes) inbox.close();
     this.#task.control.close();
