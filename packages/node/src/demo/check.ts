@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
+import { sql, type Task } from '@zmsg/core';
 import type { CounterLedger } from './counter-ledger.js';
 import { formatCount } from './figures.js';
 import type { Ledger } from './ledger.js';
 import type { Tally } from './tally.js';
 
 /** Reads rows from PostgreSQL, past every cache and shard. */
-export type Query = <Row>(text: string, values: readonly unknown[]) => Promise<Row[]>;
+export type Query = <Row>(task: Task) => Promise<Row[]>;
 
 export interface CheckLine {
   name: 'likes' | 'followers' | 'tags' | 'extra' | 'posts' | 'reads';
@@ -26,11 +27,11 @@ const PAGE = 5_000;
 const POSTS_PAGE = `
 SELECT m.id, m.like_count::text AS likes, m.tags, m.extra
 FROM zmsg_demo_post_meta AS m JOIN zmsg_demo_posts AS p ON p.id = m.id
-WHERE m.id > $1 ORDER BY m.id LIMIT ${PAGE}`;
+WHERE m.id > ? ORDER BY m.id LIMIT ${PAGE}`;
 
 const USERS_PAGE = `
 SELECT id, follower_count::text AS followers FROM zmsg_demo_user_meta
-WHERE id > $1 ORDER BY id LIMIT ${PAGE}`;
+WHERE id > ? ORDER BY id LIMIT ${PAGE}`;
 
 /**
  * Compares every row of the demo's tables with the ledger. An operation that was acknowledged must be
@@ -166,7 +167,7 @@ async function* pages<Row extends { id: string }>(
 ): AsyncGenerator<Row, void, void> {
   let last = '';
   for (;;) {
-    const rows = await query<Row>(text, [last]);
+    const rows = await query<Row>(sql(text, last).build());
     yield* rows;
     const end = rows.at(-1);
     if (end === undefined || rows.length < PAGE) return;

@@ -1,3 +1,4 @@
+import type { Task } from '@zmsg/core';
 import pg from 'pg';
 import type { Query } from './check.js';
 
@@ -44,8 +45,8 @@ export class OwnConnection {
     }
   }
 
-  readonly query: Query = async <Row>(text: string, values: readonly unknown[]): Promise<Row[]> => {
-    const { rows } = await this.#client.query(text, values as unknown[]);
+  readonly query: Query = async <Row>({ text, values }: Task): Promise<Row[]> => {
+    const { rows } = await this.#client.query(text, [...values]);
     return rows as Row[];
   };
 

@@ -67,7 +67,7 @@ export async function runDemo(options: DemoOptions, progress: Progress): Promise
 
 /** The embedded PostgreSQL takes no connections from outside the engine; these statements go straight to it. */
 function queryThrough(zm: ZMsg): Query {
-  return (text, values) => zm.query({ kind: 'content', text, values, batchKey: undefined });
+  return (task) => zm.query(task);
 }
 
 class Run {
