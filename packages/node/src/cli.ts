@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { addDemo } from './commands/demo.js';
 import { addMigrate } from './commands/migrate.js';
 
 /** Each command is a file in `commands/` with one function that adds it. */
 const program = new Command('zmsg-node').description('Launcher and operator’s tool of zmsg.');
+addDemo(program);
 addMigrate(program);
 
 try {
