@@ -1,5 +1,5 @@
 // The filter beside that of bloom-filters: node packages/core/bench/bloom.mjs
-import { BloomFilter } from 'bloom-filters';
+import bloomFilters from 'bloom-filters';
 import { BloomBits } from '../dist/bloom/bloom-bits.js';
 import { bloomSize } from '../dist/bloom/bloom-size.js';
 
@@ -19,7 +19,7 @@ function perCall(some, call) {
 }
 
 const bits = BloomBits.create(bloomSize(CAPACITY, 0.01));
-const peer = BloomFilter.create(CAPACITY, 0.01);
+const peer = bloomFilters.BloomFilter.create(CAPACITY, 0.01);
 const few = keys.slice(0, 5_000);
 for (let n = 0; n < keys.length; n += 2) bits.add(keys[n]);
 for (let n = 0; n < few.length; n += 2) peer.add(few[n]);

@@ -87,7 +87,7 @@ test('keys written while 200,000 rows are read are never denied', async () => {
   const written: string[] = [];
   while (events.all.every((event) => event.type !== 'bloom:scan:complete' || event.prefix !== 'many_')) {
     const keys = Array.from({ length: 20 }, (_, n) => `many_new_${written.length + n}`);
-    gate.add(keys);
+    await gate.add(keys);
     await store.exec('INSERT INTO many SELECT unnest($1::text[])', [keys]);
     written.push(...keys);
     for (const key of keys) expect(gate.mayExist(key)).toBe(true);
@@ -116,7 +116,7 @@ test('adds and scans in any order never lead to a denied row', async () => {
       for (const each of steps) {
         if ('add' in each) {
           const key = `m${each.add.replaceAll('\0', '')}`;
-          gate.add([key]);
+          await gate.add([key]);
           await store.exec('INSERT INTO mixed VALUES ($1)', [key]);
           rows.push(key);
         } else if ('scan' in each) gate.addSource({ prefix: 'm', table: 'mixed', key: 'id' });
@@ -132,7 +132,7 @@ test('adds and scans in any order never lead to a denied row', async () => {
 test('more keys than the capacity are told of once, and none is denied', async () => {
   const { gate, events } = gateOf({ capacity: 10, errorRate: 0.1 });
   await gate.ready();
-  for (let n = 0; n < 500; n++) gate.add([`over_${n}`]);
+  for (let n = 0; n < 500; n++) await gate.add([`over_${n}`]);
   for (let n = 0; n < 500; n++) expect(gate.mayExist(`over_${n}`)).toBe(true);
   expect(events.count('bloom:capacity:exceeded')).toBe(1);
   await gate.close();

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { IdGenerator } from '../dist/ids/id-generator.js';
 import type { LeaseEvent } from '../dist/ids/lease-keeper.js';
+import { NodeLease } from '../dist/ids/node-lease.js';
 import { parseId } from '../dist/ids/parse-id.js';
 import type { Store } from '../dist/store/store.js';
 import { EPOCH_MS, Events, engineStore, SteppedClock } from './ids-fixture.js';
@@ -56,6 +57,24 @@ test('the last free node ids are found by those who race for them', async () => 
   for (const result of results)
     if (result.status === 'rejected') expect(result.reason).toEqual(code('LEASE_LOST'));
   await Promise.all([first.ids, ...taken].map((ids) => ids.close()));
+});
+
+test('a free row is given to one of those who want it at the same moment', async () => {
+  const first = await open();
+  const lease = { ttlMs: 30_000, nowMs: first.clock.wallMs, reserveMs: first.clock.wallMs + 30_000 };
+  const signal = new AbortController().signal;
+  for (let round = 0; round < 20; round++) {
+    await occupyAllBut();
+    const free = [round, 400 + round];
+    await store.exec('UPDATE zmsg_nodes SET owner = NULL, high_water_ms = 0 WHERE node_id = ANY ($1)', [
+      free,
+    ]);
+    const racing = Array.from({ length: 10 }, () => NodeLease.acquire(store, lease, signal));
+    const results = await Promise.allSettled(racing);
+    const nodes = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value.nodeId] : []));
+    expect(nodes.sort((a, b) => a - b)).toEqual(free);
+  }
+  await first.ids.close();
 });
 
 test('with all 1,024 node ids taken the error says so', async () => {
