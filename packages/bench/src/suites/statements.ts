@@ -1,5 +1,5 @@
 import { counter } from '@zmsg/core';
-import { Zipf } from '@zmsg/node';
+import { Random, Zipf } from '@zmsg/node';
 import { number } from '../format.js';
 import { inFlight } from '../in-flight.js';
 import type { Suite } from '../suite.js';
@@ -15,7 +15,7 @@ export const statements: Suite = {
     await pool.query('DROP TABLE IF EXISTS bench_likes');
     await pool.query('CREATE TABLE bench_likes (id text PRIMARY KEY, likes bigint NOT NULL DEFAULT 0)');
     await pool.query('INSERT INTO bench_likes (id) SELECT $1 || n FROM generate_series(0, $2::int - 1) n', ['feed_', posts]);
-    const zipf = new Zipf({ items: posts, exponent: 0.99, seed: 1 });
+    const zipf = new Zipf(posts, 0.99, new Random(1));
     const ledger = new Map<string, number>();
     await zm.flush();
     const before = zm.stats().shards;
