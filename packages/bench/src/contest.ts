@@ -26,12 +26,21 @@ export interface Rounds {
  * Measures contenders in turns, so that the drift of a noisy machine hits all alike: each round is a
  * short tinybench run of every one of them.
  */
-export async function contest(contenders: readonly Contender[], { rounds, roundMs }: Rounds): Promise<Standing[]> {
+export async function contest(
+  contenders: readonly Contender[],
+  { rounds, roundMs }: Rounds,
+): Promise<Standing[]> {
   const samples = contenders.map((): number[] => []);
   for (let round = 0; round < rounds; round++) {
     for (const [at, { name, operations, run }] of contenders.entries()) {
       const warmupTime = round === 0 ? roundMs : roundMs / 10;
-      const bench = new Bench({ time: roundMs, warmupTime, warmupIterations: 1, iterations: 3, throws: true });
+      const bench = new Bench({
+        time: roundMs,
+        warmupTime,
+        warmupIterations: 1,
+        iterations: 3,
+        throws: true,
+      });
       bench.add(name, run);
       const [task] = await bench.run();
       const result = task?.result;

@@ -1,5 +1,9 @@
 /** Carries out `count` calls with `width` of them in flight. */
-export async function inFlight(count: number, width: number, call: (n: number) => Promise<unknown>): Promise<void> {
+export async function inFlight(
+  count: number,
+  width: number,
+  call: (n: number) => Promise<unknown>,
+): Promise<void> {
   let next = 0;
   const worker = async () => {
     while (next < count) {

@@ -1,5 +1,5 @@
-import { cpus } from 'node:os';
 import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { withStage } from './stage.js';
 import type { SuiteResult } from './suite.js';
@@ -30,7 +30,9 @@ if (values.help || chosen.length === 0) {
   process.exit(values.help ? 0 : 2);
 }
 
-const rounds = values.quick ? { rounds: 2, roundMs: 100, quick: true } : { rounds: 5, roundMs: 1_000, quick: false };
+const rounds = values.quick
+  ? { rounds: 2, roundMs: 100, quick: true }
+  : { rounds: 5, roundMs: 1_000, quick: false };
 const results: SuiteResult[] = [];
 console.log(`Node.js ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}\n`);
 await withStage({ postgres: values.postgres, redis: values.redis }, async (stage) => {
@@ -46,7 +48,10 @@ if (values.json !== undefined) {
 
 function print({ title, figures, bars }: SuiteResult): void {
   console.log(title);
-  const width = Math.max(...figures.map((figure) => figure.name.length), ...bars.map((bar) => bar.name.length));
+  const width = Math.max(
+    ...figures.map((figure) => figure.name.length),
+    ...bars.map((bar) => bar.name.length),
+  );
   for (const { name, value, note = '' } of figures) {
     console.log(`  ${name.padEnd(width)}  ${value.padStart(18)}  ${note}`.trimEnd());
   }

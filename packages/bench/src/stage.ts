@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startPostgres, startRedis } from '@zmsg/testbed';
 import { ZMsg } from '@zmsg/core';
+import { startPostgres, startRedis } from '@zmsg/testbed';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 

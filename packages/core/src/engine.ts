@@ -193,7 +193,8 @@ async function wire(
     parseId: (id) => parseId(id, options.idEpochMs),
     migrations: () => new Migrations(store, { onApplied }),
     delayQueue,
-    stats: () => collectStats({ l1, l2, bloom, reader, loaders, stores: [...new Set([store, readStore])], shards }),
+    stats: () =>
+      collectStats({ l1, l2, bloom, reader, loaders, stores: [...new Set([store, readStore])], shards }),
     close: () => opened.close(),
   };
 }

@@ -15,9 +15,12 @@ export function checkKey(key: unknown): asserts key is string {
   if (length === 0) throw new InvalidKeyError('a key must not be empty');
   // A UTF-16 code unit takes at most three bytes: short keys need no count.
   if (length * 3 > MAX_KEY_BYTES && Buffer.byteLength(key) > MAX_KEY_BYTES) {
-    throw new InvalidKeyError(`a key must be at most ${MAX_KEY_BYTES} bytes of UTF-8, not ${Buffer.byteLength(key)}`);
+    throw new InvalidKeyError(
+      `a key must be at most ${MAX_KEY_BYTES} bytes of UTF-8, not ${Buffer.byteLength(key)}`,
+    );
   }
-  if (!key.isWellFormed()) throw new InvalidKeyError(`a key must not hold a lone surrogate: ${JSON.stringify(key)}`);
+  if (!key.isWellFormed())
+    throw new InvalidKeyError(`a key must not hold a lone surrogate: ${JSON.stringify(key)}`);
   if (key.includes('\0')) throw new InvalidKeyError(`a key must not hold U+0000: ${JSON.stringify(key)}`);
 }
 

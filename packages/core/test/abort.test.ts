@@ -37,9 +37,15 @@ test('a signal that fired already rejects every waiting call with its reason', a
 test('a call whose signal fires while it waits rejects promptly and leaves the engine usable', async () => {
   const { zm } = await open({ postgresMaxOpenConns: 4 });
   const started = performance.now();
-  await expect(zm.exec(SLOW(), { signal: AbortSignal.timeout(50) })).rejects.toMatchObject({ name: 'TimeoutError' });
-  await expect(zm.cacheAndStore('k', DATA, SLOW(), { signal: AbortSignal.timeout(50) })).rejects.toMatchObject({ name: 'TimeoutError' });
-  await expect(zm.query(SLOW(), { signal: AbortSignal.timeout(50) })).rejects.toMatchObject({ name: 'TimeoutError' });
+  await expect(zm.exec(SLOW(), { signal: AbortSignal.timeout(50) })).rejects.toMatchObject({
+    name: 'TimeoutError',
+  });
+  await expect(
+    zm.cacheAndStore('k', DATA, SLOW(), { signal: AbortSignal.timeout(50) }),
+  ).rejects.toMatchObject({ name: 'TimeoutError' });
+  await expect(zm.query(SLOW(), { signal: AbortSignal.timeout(50) })).rejects.toMatchObject({
+    name: 'TimeoutError',
+  });
   expect(performance.now() - started).toBeLessThan(2_500); // none waited for its three seconds
   await zm.cacheAndStore('other', DATA);
   expect(await zm.get('other')).toEqual(DATA);
@@ -71,7 +77,11 @@ test('one reader that gives up does not take the load from another', async () =>
 test('a write that commits after its caller gave up is not hidden by an older cached value', async () => {
   const { zm } = await open();
   await zm.cacheAndStore('k', Buffer.from('old'));
-  const write = sql(`WITH slept AS (SELECT pg_sleep(0.5)) UPDATE zmsg_data SET data = ? FROM slept WHERE id = ?`, Buffer.from('new'), 'k');
+  const write = sql(
+    `WITH slept AS (SELECT pg_sleep(0.5)) UPDATE zmsg_data SET data = ? FROM slept WHERE id = ?`,
+    Buffer.from('new'),
+    'k',
+  );
   const aborted = zm.cacheAndStore('k', Buffer.from('new'), write, { signal: AbortSignal.timeout(50) });
   await expect(aborted).rejects.toMatchObject({ name: 'TimeoutError' });
   await expect.poll(async () => (await zm.get('k'))?.toString()).toBe('new');

@@ -51,7 +51,8 @@ describe('keys', () => {
       () => zm.batch().cacheOnly(bad, DATA),
       () => zm.batch().cacheAndStore(bad, DATA),
     ];
-    for (const call of calls) expect(await errorOf(call)).toMatchObject({ name: 'InvalidKeyError', code: 'INVALID_KEY' });
+    for (const call of calls)
+      expect(await errorOf(call)).toMatchObject({ name: 'InvalidKeyError', code: 'INVALID_KEY' });
     await zm.flush();
     expect(await psql('SELECT * FROM zmsg_data')).toEqual([]);
   });
@@ -86,7 +87,8 @@ describe('values', () => {
       () => zm.updateStore('k', bad),
       () => zm.batch().cacheAndStore('k', bad),
     ];
-    for (const call of calls) expect(await errorOf(call)).toMatchObject({ name: 'InvalidValueError', code: 'INVALID_VALUE' });
+    for (const call of calls)
+      expect(await errorOf(call)).toMatchObject({ name: 'InvalidValueError', code: 'INVALID_VALUE' });
     await zm.flush();
     expect(await psql('SELECT * FROM zmsg_data')).toEqual([]);
     expect(await zm.get('k')).toBeUndefined();
@@ -100,7 +102,10 @@ describe('values', () => {
   test('a time to live that is none is refused', async () => {
     const { zm } = await open();
     for (const ttl of ['soon', -1, Number.NaN, '5 parsecs', {} as never]) {
-      expect(await errorOf(() => zm.cacheOnly('k', DATA, { ttl }))).toMatchObject({ name: expect.stringMatching(/Error$/), code: expect.any(String) });
+      expect(await errorOf(() => zm.cacheOnly('k', DATA, { ttl }))).toMatchObject({
+        name: expect.stringMatching(/Error$/),
+        code: expect.any(String),
+      });
     }
     expect(zm.peek('k')).toBeUndefined();
   });
@@ -111,7 +116,14 @@ describe('operands', () => {
     for (const n of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
       expect(await errorOf(() => counter('t', 'c').inc(n))).toMatchObject({ code: 'INVALID_VALUE' });
     }
-    expect(await errorOf(() => counter('t', 'c').inc('1' as never as number).where('id = ?').build())).toMatchObject({ code: 'INVALID_TASK' });
+    expect(
+      await errorOf(() =>
+        counter('t', 'c')
+          .inc('1' as never as number)
+          .where('id = ?')
+          .build(),
+      ),
+    ).toMatchObject({ code: 'INVALID_TASK' });
   });
 
   test('a fractional delta of an integer column is an InvalidValueError, and later operations go on', async () => {
@@ -127,33 +139,47 @@ describe('operands', () => {
     await zm.cacheAndPeriodicStore('f', null, column().mul(1.5).where('id = ?', 'f'));
     await zm.cacheAndPeriodicStore('f', null, counter('feed_meta', 'score').set(0.1).where('id = ?', 'f'));
     await zm.flush();
-    expect(await psql('SELECT like_count::int, score FROM feed_meta')).toEqual([{ like_count: 6, score: '0.1' }]);
+    expect(await psql('SELECT like_count::int, score FROM feed_meta')).toEqual([
+      { like_count: 6, score: '0.1' },
+    ]);
   });
 
-  test.each(['a"; DROP TABLE feeds; --', "a'b", 'a;b', '', 'a\0b', 'x'.repeat(64)])('the identifier %j is refused', async (name) => {
-    const { zm, psql } = await open();
-    const calls: (() => unknown)[] = [
-      () => counter(name, 'c').inc(1).where('id = ?', 1).build(),
-      () => counter('t', name).inc(1).where('id = ?', 1).build(),
-      () => slice(name, 'c').add(1).where('id = ?', 1).build(),
-      () => map('t', name).set('k', 1).where('id = ?', 1).build(),
-      () => table(name).column('c').counter().inc(1).where('id = ?', 1).build(),
-      () => sql('INSERT INTO feeds (id) VALUES (?)', 'x').onConflict(name).doNothing().build(),
-      () => sql('INSERT INTO feeds (id) VALUES (?)', 'x').returning(name).build(),
-      () => counter('t', 'c').inc(1).where('id = ?', 1).orInsert({ [name]: 1 }).build(),
-      () => zm.loader('p_', { table: name, key: 'id', column: 'content' }),
-      () => zm.loader('p_', { table: 'feeds', key: name, column: 'content' }),
-    ];
-    for (const call of calls) expect(await errorOf(call)).toMatchObject({ code: 'INVALID_TASK' });
-    expect(await psql('SELECT * FROM feeds')).toEqual([]);
-  });
+  test.each(['a"; DROP TABLE feeds; --', "a'b", 'a;b', '', 'a\0b', 'x'.repeat(64)])(
+    'the identifier %j is refused',
+    async (name) => {
+      const { zm, psql } = await open();
+      const calls: (() => unknown)[] = [
+        () => counter(name, 'c').inc(1).where('id = ?', 1).build(),
+        () => counter('t', name).inc(1).where('id = ?', 1).build(),
+        () => slice(name, 'c').add(1).where('id = ?', 1).build(),
+        () => map('t', name).set('k', 1).where('id = ?', 1).build(),
+        () => table(name).column('c').counter().inc(1).where('id = ?', 1).build(),
+        () => sql('INSERT INTO feeds (id) VALUES (?)', 'x').onConflict(name).doNothing().build(),
+        () => sql('INSERT INTO feeds (id) VALUES (?)', 'x').returning(name).build(),
+        () =>
+          counter('t', 'c')
+            .inc(1)
+            .where('id = ?', 1)
+            .orInsert({ [name]: 1 })
+            .build(),
+        () => zm.loader('p_', { table: name, key: 'id', column: 'content' }),
+        () => zm.loader('p_', { table: 'feeds', key: name, column: 'content' }),
+      ];
+      for (const call of calls) expect(await errorOf(call)).toMatchObject({ code: 'INVALID_TASK' });
+      expect(await psql('SELECT * FROM feeds')).toEqual([]);
+    },
+  );
 
   test('a read is no write and a write without its condition no task', async () => {
     const { zm } = await open();
     const read = counter('feed_meta', 'like_count').get().where('id = ?', 'f');
-    expect(await errorOf(() => zm.cacheAndPeriodicStore('f', null, read))).toMatchObject({ code: 'INVALID_TASK' });
+    expect(await errorOf(() => zm.cacheAndPeriodicStore('f', null, read))).toMatchObject({
+      code: 'INVALID_TASK',
+    });
     expect(await errorOf(() => zm.exec(read))).toMatchObject({ code: 'INVALID_TASK' });
-    expect(await errorOf(() => zm.exec(counter('feed_meta', 'like_count').inc(1)))).toMatchObject({ code: 'INVALID_TASK' });
+    expect(await errorOf(() => zm.exec(counter('feed_meta', 'like_count').inc(1)))).toMatchObject({
+      code: 'INVALID_TASK',
+    });
     expect(await errorOf(() => zm.exec({} as never))).toMatchObject({ code: 'INVALID_TASK' });
     expect(await errorOf(() => zm.exec('SELECT 1' as never))).toMatchObject({ code: 'INVALID_TASK' });
   });
@@ -172,11 +198,15 @@ describe('opening', () => {
     expect(JSON.stringify([error.message, String(error)])).not.toContain('s3cr3t');
   });
 
-  test('a server that accepts and never answers is a StoreError in bounded time', { timeout: 40_000 }, async () => {
+  test('a server that accepts and never answers is a StoreError in bounded time', {
+    timeout: 40_000,
+  }, async () => {
     const silent = createServer();
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const { port } = silent.address() as { port: number };
-    const error = await errorOf(() => ZMsg.open({ postgresDsn: `postgresql://u@127.0.0.1:${port}/db`, logLevel: 'error' }));
+    const error = await errorOf(() =>
+      ZMsg.open({ postgresDsn: `postgresql://u@127.0.0.1:${port}/db`, logLevel: 'error' }),
+    );
     expect(error).toMatchObject({ name: 'StoreError', code: 'STORE' });
     silent.close();
   });
@@ -216,6 +246,7 @@ test('a closed engine refuses every call with ClosedError', async () => {
     () => zm.stats(),
     () => zm.loadSql('SELECT 1'),
   ];
-  for (const call of calls) expect(await errorOf(call)).toMatchObject({ name: 'ClosedError', code: 'CLOSED' });
+  for (const call of calls)
+    expect(await errorOf(call)).toMatchObject({ name: 'ClosedError', code: 'CLOSED' });
   await zm.close();
 });

@@ -17,7 +17,11 @@ test('close() under load: everything acknowledged is in PostgreSQL afterwards, e
       const post = n % 50;
       attempted[post] = (attempted[post] ?? 0) + 1;
       try {
-        await zm.cacheAndPeriodicStore(`feed_${post}`, null, counter('feed_meta', 'like_count').inc(1).where('id = ?', `feed_${post}`));
+        await zm.cacheAndPeriodicStore(
+          `feed_${post}`,
+          null,
+          counter('feed_meta', 'like_count').inc(1).where('id = ?', `feed_${post}`),
+        );
         acknowledged[post] = (acknowledged[post] ?? 0) + 1;
       } catch (error) {
         if (error instanceof ClosedError) return;
@@ -41,13 +45,17 @@ test('close() under load: everything acknowledged is in PostgreSQL afterwards, e
   await zm.close();
   running = false;
   await load;
-  const rows = await psql(`SELECT split_part(id, '_', 2)::int AS post, like_count::int AS likes FROM feed_meta ORDER BY 1`);
+  const rows = await psql(
+    `SELECT split_part(id, '_', 2)::int AS post, like_count::int AS likes FROM feed_meta ORDER BY 1`,
+  );
   for (const { post, likes } of rows as { post: number; likes: number }[]) {
     expect(likes).toBeGreaterThanOrEqual(acknowledged[post] ?? 0);
     expect(likes).toBeLessThanOrEqual(attempted[post] ?? 0);
   }
   expect(acknowledged.reduce((sum, n) => sum + n, 0)).toBeGreaterThan(100);
-  const [{ count }] = (await psql(`SELECT count(*)::int FROM zmsg_data WHERE id LIKE 'stored_%'`)) as [{ count: number }];
+  const [{ count }] = (await psql(`SELECT count(*)::int FROM zmsg_data WHERE id LIKE 'stored_%'`)) as [
+    { count: number },
+  ];
   expect(count).toBeGreaterThanOrEqual(stored);
 });
 
@@ -65,23 +73,32 @@ test('a process ends by itself after close(): no timer, thread or socket keeps i
     await zm.close();
     console.log('closed');
   `;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk.toString();
   });
   const [code] = await once(child, 'exit');
   expect({ code, output: output.trim() }).toEqual({ code: 0, output: 'closed' });
-  const sessions = await statements(dsn)(`SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`);
+  const sessions = await statements(dsn)(
+    `SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+  );
   expect(sessions).toEqual([{ count: 0 }]);
 });
 
 test('an open that fails leaves nothing behind', async () => {
   const dsn = await createDatabase(inject('postgresPort'));
   await statements(dsn)('CREATE TABLE zmsg_data (wrong int)');
-  await expect(ZMsg.open({ postgresDsn: dsn, batchShards: 2, logLevel: 'error', dataDir: freshDir() })).rejects.toMatchObject({
+  await expect(
+    ZMsg.open({ postgresDsn: dsn, batchShards: 2, logLevel: 'error', dataDir: freshDir() }),
+  ).rejects.toMatchObject({
     code: expect.stringMatching(/MIGRATION|STORE/),
   });
-  const sessions = () => statements(dsn)(`SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`);
+  const sessions = () =>
+    statements(dsn)(
+      `SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+    );
   await expect.poll(sessions).toEqual([{ count: 0 }]);
 });

@@ -95,7 +95,9 @@ async function onPglite(): Promise<DelayBackend> {
   embedded ??= startEmbedded({ dataDir: ':memory:', logger: pino({ level: 'silent' }) });
   const { connectionString } = await embedded;
   const store = storeOn(connectionString);
-  await store.exec('DROP SCHEMA IF EXISTS zmsg_boss CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public');
+  await store.exec(
+    'DROP SCHEMA IF EXISTS zmsg_boss CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public',
+  );
   await store.close();
   const open = (options: OpenQueue & { writer: WriteTarget }) =>
     BossDelayQueue.open({ connectionString, ...options });

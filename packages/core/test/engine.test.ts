@@ -13,7 +13,11 @@ describe.each([
     zm.loader('feed_', { table: 'feeds', key: 'id', columns: ['content'] });
     const id = zm.nextId('feed');
     expect(id).toMatch(/^feed_\d+$/);
-    const stored = await zm.cacheAndStore(id, HELLO, sql('INSERT INTO feeds (id, content) VALUES (?, ?)', id, 'Hello'));
+    const stored = await zm.cacheAndStore(
+      id,
+      HELLO,
+      sql('INSERT INTO feeds (id, content) VALUES (?, ?)', id, 'Hello'),
+    );
     expect(stored.rowCount).toBe(1);
     expect(await zm.get(id)).toEqual(HELLO);
     await zm.del(id);
@@ -53,7 +57,10 @@ describe.each([
     const { rows, rowCount } = await zm.cacheAndStore<{ id: string; status: string }>(
       'feed_1',
       HELLO,
-      sql('INSERT INTO feeds (id, content) VALUES (?, ?)', 'feed_1', 'x').onConflict('id').doUpdate('content').returning('id', 'status'),
+      sql('INSERT INTO feeds (id, content) VALUES (?, ?)', 'feed_1', 'x')
+        .onConflict('id')
+        .doUpdate('content')
+        .returning('id', 'status'),
     );
     expect({ rows, rowCount }).toEqual({ rows: [{ id: 'feed_1', status: 'new' }], rowCount: 1 });
   });
@@ -61,7 +68,9 @@ describe.each([
   test('getMany asks the database once for all misses', async () => {
     const { zm, psql } = await open(config());
     zm.loader('feed_', { table: 'feeds', key: 'id', column: 'content' });
-    await psql(`INSERT INTO feeds (id, content) SELECT 'feed_' || n, 'text ' || n FROM generate_series(1, 500) n`);
+    await psql(
+      `INSERT INTO feeds (id, content) SELECT 'feed_' || n, 'text ' || n FROM generate_series(1, 500) n`,
+    );
     const keys = Array.from({ length: 600 }, (_, n) => `feed_${n + 1}`);
     await zm.announce(keys);
     const before = zm.stats().load.queries;
@@ -76,10 +85,14 @@ describe.each([
   test('reads of one turn become one query, and reads of one key one load', async () => {
     const { zm, psql } = await open(config());
     zm.loader('feed_', { table: 'feeds', key: 'id', column: 'content' });
-    await psql(`INSERT INTO feeds (id, content) SELECT 'feed_' || n, 'text ' || n FROM generate_series(1, 100) n`);
+    await psql(
+      `INSERT INTO feeds (id, content) SELECT 'feed_' || n, 'text ' || n FROM generate_series(1, 100) n`,
+    );
     await zm.announce(Array.from({ length: 100 }, (_, n) => `feed_${n + 1}`));
     const before = zm.stats().load;
-    const values = await Promise.all(Array.from({ length: 1_000 }, (_, n) => zm.get(`feed_${(n % 100) + 1}`)));
+    const values = await Promise.all(
+      Array.from({ length: 1_000 }, (_, n) => zm.get(`feed_${(n % 100) + 1}`)),
+    );
     expect(values.every((value, n) => value?.toString() === `text ${(n % 100) + 1}`)).toBe(true);
     const after = zm.stats().load;
     expect(after.keys - before.keys).toBe(100);
@@ -145,31 +158,58 @@ describe.each([
     const { zm, psql } = await open({ ...config(), batchInterval: '1h' });
     await psql(`INSERT INTO feed_meta (id) VALUES ('feed_1')`);
     const key = 'meta:feed_1';
-    const likes = (n: number) => counter('feed_meta', 'like_count').inc(n).where('id = ?', 'feed_1').batchKey(key).build();
+    const likes = (n: number) =>
+      counter('feed_meta', 'like_count').inc(n).where('id = ?', 'feed_1').batchKey(key).build();
     for (let n = 0; n < 100; n++) await zm.cacheAndPeriodicStore('feed_1', null, likes(1));
-    await zm.cacheAndPeriodicStore('feed_1', null, table('feed_meta').column('view_count').counter().inc(7).where('id = ?', 'feed_1').batchKey(key));
-    await zm.cacheAndPeriodicStore('feed_1', null, slice('feed_meta', 'tags').add('new').where('id = ?', 'feed_1').batchKey(key));
-    await zm.cacheAndPeriodicStore('feed_1', null, map('feed_meta', 'extra').set('lang', 'en').where('id = ?', 'feed_1').batchKey(key));
+    await zm.cacheAndPeriodicStore(
+      'feed_1',
+      null,
+      table('feed_meta').column('view_count').counter().inc(7).where('id = ?', 'feed_1').batchKey(key),
+    );
+    await zm.cacheAndPeriodicStore(
+      'feed_1',
+      null,
+      slice('feed_meta', 'tags').add('new').where('id = ?', 'feed_1').batchKey(key),
+    );
+    await zm.cacheAndPeriodicStore(
+      'feed_1',
+      null,
+      map('feed_meta', 'extra').set('lang', 'en').where('id = ?', 'feed_1').batchKey(key),
+    );
 
     const read = <T>(task: Parameters<typeof zm.query>[0]) => zm.query<T>(task);
-    expect(await read(counter('feed_meta', 'like_count').get().where('id = ?', 'feed_1').batchKey(key))).toEqual([{ like_count: 100 }]);
-    expect(await read(slice('feed_meta', 'tags').get().where('id = ?', 'feed_1').batchKey(key))).toEqual([{ tags: ['new'] }]);
-    expect(await read(map('feed_meta', 'extra').get().where('id = ?', 'feed_1').batchKey(key))).toEqual([{ extra: { lang: 'en' } }]);
-    expect(await read(map('feed_meta', 'extra').getKey('lang').where('id = ?', 'feed_1').batchKey(key))).toEqual([{ extra: 'en' }]);
+    expect(
+      await read(counter('feed_meta', 'like_count').get().where('id = ?', 'feed_1').batchKey(key)),
+    ).toEqual([{ like_count: 100 }]);
+    expect(await read(slice('feed_meta', 'tags').get().where('id = ?', 'feed_1').batchKey(key))).toEqual([
+      { tags: ['new'] },
+    ]);
+    expect(await read(map('feed_meta', 'extra').get().where('id = ?', 'feed_1').batchKey(key))).toEqual([
+      { extra: { lang: 'en' } },
+    ]);
+    expect(
+      await read(map('feed_meta', 'extra').getKey('lang').where('id = ?', 'feed_1').batchKey(key)),
+    ).toEqual([{ extra: 'en' }]);
     expect(await psql('SELECT like_count::int FROM feed_meta')).toEqual([{ like_count: 0 }]);
 
     await zm.flush();
     expect(await psql('SELECT like_count::int, view_count::int, tags, extra FROM feed_meta')).toEqual([
       { like_count: 100, view_count: 7, tags: ['new'], extra: { lang: 'en' } },
     ]);
-    expect(await read(counter('feed_meta', 'like_count').get().where('id = ?', 'feed_1').batchKey(key))).toEqual([{ like_count: 100 }]);
+    expect(
+      await read(counter('feed_meta', 'like_count').get().where('id = ?', 'feed_1').batchKey(key)),
+    ).toEqual([{ like_count: 100 }]);
     expect(await read(counter('feed_meta', 'like_count').get().where('id = ?', 'none'))).toEqual([]);
   });
 
   test('the receipt says when the operation is in PostgreSQL', async () => {
     const { zm, psql } = await open({ ...config(), batchInterval: '50ms' });
     await psql(`INSERT INTO feed_meta (id) VALUES ('feed_1')`);
-    const receipt = await zm.cacheAndPeriodicStore('feed_1', null, counter('feed_meta', 'like_count').inc(3).where('id = ?', 'feed_1'));
+    const receipt = await zm.cacheAndPeriodicStore(
+      'feed_1',
+      null,
+      counter('feed_meta', 'like_count').inc(3).where('id = ?', 'feed_1'),
+    );
     await receipt.durable;
     await receipt.applied;
     expect(await psql('SELECT like_count::int FROM feed_meta')).toEqual([{ like_count: 3 }]);
@@ -177,7 +217,12 @@ describe.each([
 
   test('a delayed write happens later, once, and a delayed delete empties the cache again', async () => {
     const { zm, psql } = await open(config());
-    await zm.cacheAndDelayStore('late', HELLO, sql('INSERT INTO feeds (id, content) VALUES (?, ?)', 'late', 'x'), { delay: 200 });
+    await zm.cacheAndDelayStore(
+      'late',
+      HELLO,
+      sql('INSERT INTO feeds (id, content) VALUES (?, ?)', 'late', 'x'),
+      { delay: 200 },
+    );
     expect(await zm.get('late')).toEqual(HELLO);
     expect(await psql('SELECT id FROM feeds')).toEqual([]);
     await expect.poll(() => psql('SELECT id FROM feeds'), { timeout: 20_000 }).toEqual([{ id: 'late' }]);
@@ -194,9 +239,17 @@ describe.each([
     await psql(`INSERT INTO feed_meta (id) VALUES ('feed_1')`);
     const [stored, only, periodic] = await zm
       .batch()
-      .cacheAndStore('feed_1', HELLO, sql('INSERT INTO feeds (id, content) VALUES (?, ?)', 'feed_1', 'x').returning())
+      .cacheAndStore(
+        'feed_1',
+        HELLO,
+        sql('INSERT INTO feeds (id, content) VALUES (?, ?)', 'feed_1', 'x').returning(),
+      )
       .cacheOnly('side', Buffer.from('s'))
-      .cacheAndPeriodicStore('feed_1', null, counter('feed_meta', 'like_count').inc(1).where('id = ?', 'feed_1'))
+      .cacheAndPeriodicStore(
+        'feed_1',
+        null,
+        counter('feed_meta', 'like_count').inc(1).where('id = ?', 'feed_1'),
+      )
       .execute();
     expect(stored).toMatchObject({ rowCount: 1, rows: [{ id: 'feed_1', content: 'x', status: 'new' }] });
     expect(only).toBeUndefined();
@@ -206,7 +259,11 @@ describe.each([
     const failing = zm
       .batch()
       .cacheAndStore('feed_2', HELLO, sql('INSERT INTO feeds (id, content) VALUES (?, ?)', 'feed_2', 'x'))
-      .cacheAndStore('feed_1', Buffer.from('other'), sql('INSERT INTO feeds (id, content) VALUES (?, ?)', 'feed_1', 'twice'))
+      .cacheAndStore(
+        'feed_1',
+        Buffer.from('other'),
+        sql('INSERT INTO feeds (id, content) VALUES (?, ?)', 'feed_1', 'twice'),
+      )
       .cacheOnly('side', Buffer.from('changed'))
       .execute();
     await expect(failing).rejects.toMatchObject({ code: 'STORE', sqlState: '23505' });
@@ -228,7 +285,9 @@ describe.each([
   test('exec and query run statements now', async () => {
     const { zm } = await open(config());
     expect(await zm.exec(sql('INSERT INTO feeds (id) VALUES (?)', 'x'))).toMatchObject({ rowCount: 1 });
-    expect(await zm.query<{ id: string }>(sql('SELECT id FROM feeds WHERE id = ?', 'x'))).toEqual([{ id: 'x' }]);
+    expect(await zm.query<{ id: string }>(sql('SELECT id FROM feeds WHERE id = ?', 'x'))).toEqual([
+      { id: 'x' },
+    ]);
   });
 
   test('a value larger than L1 takes is still cached in L2 or found in the table', async () => {

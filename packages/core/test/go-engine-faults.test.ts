@@ -37,10 +37,16 @@ test('fault 2: two columns under one batch key never mix', async () => {
   await psql(`INSERT INTO feed_meta (id) VALUES ('a')`);
   for (let n = 0; n < 10; n++) {
     await zm.cacheAndPeriodicStore('a', null, likes('a').batchKey('k'));
-    await zm.cacheAndPeriodicStore('a', null, counter('feed_meta', 'view_count').inc(5).where('id = ?', 'a').batchKey('k'));
+    await zm.cacheAndPeriodicStore(
+      'a',
+      null,
+      counter('feed_meta', 'view_count').inc(5).where('id = ?', 'a').batchKey('k'),
+    );
   }
   await zm.flush();
-  expect(await psql('SELECT like_count::int, view_count::int FROM feed_meta')).toEqual([{ like_count: 10, view_count: 50 }]);
+  expect(await psql('SELECT like_count::int, view_count::int FROM feed_meta')).toEqual([
+    { like_count: 10, view_count: 50 },
+  ]);
 });
 
 test('fault 3: dec first, inc after mul, inc after set and two mul give what they say', async () => {
@@ -72,14 +78,22 @@ test('fault 4: counters are exact past 2^53, and decimals are decimals', async (
   await psql(`INSERT INTO feed_meta (id, like_count, score) VALUES ('a', 9007199254740993, 0.1)`);
   for (let n = 0; n < 3; n++) {
     await zm.cacheAndPeriodicStore('a', null, likes('a'));
-    await zm.cacheAndPeriodicStore('a', null, counter('feed_meta', 'like_count').inc(2n ** 60n).where('id = ?', 'a'));
+    await zm.cacheAndPeriodicStore(
+      'a',
+      null,
+      counter('feed_meta', 'like_count')
+        .inc(2n ** 60n)
+        .where('id = ?', 'a'),
+    );
     await zm.cacheAndPeriodicStore('a', null, counter('feed_meta', 'score').inc(0.1).where('id = ?', 'a'));
   }
   const expected = 9007199254740993n + 3n + 3n * 2n ** 60n;
   const read = counter('feed_meta', 'like_count').get().where('id = ?', 'a');
   expect(await zm.query(read)).toEqual([{ like_count: expected }]);
   await zm.flush();
-  expect(await psql('SELECT like_count, score FROM feed_meta')).toEqual([{ like_count: String(expected), score: '0.4' }]);
+  expect(await psql('SELECT like_count, score FROM feed_meta')).toEqual([
+    { like_count: String(expected), score: '0.4' },
+  ]);
 });
 
 test('fault 5: one transaction and one statement write a whole flush', async () => {
@@ -93,11 +107,16 @@ test('fault 5: one transaction and one statement write a whole flush', async () 
   await Promise.all(all);
   await zm.flush();
   const after = zm.stats().shards;
-  expect({ flushes: after.flushes - before.flushes, statements: after.statements - before.statements }).toEqual({
+  expect({
+    flushes: after.flushes - before.flushes,
+    statements: after.statements - before.statements,
+  }).toEqual({
     flushes: 1,
     statements: 1,
   });
-  expect(await psql('SELECT sum(like_count)::int AS n, count(DISTINCT xmin::text)::int AS t FROM feed_meta')).toEqual([{ n: 2_000, t: 1 }]);
+  expect(
+    await psql('SELECT sum(like_count)::int AS n, count(DISTINCT xmin::text)::int AS t FROM feed_meta'),
+  ).toEqual([{ n: 2_000, t: 1 }]);
 });
 
 test('fault 7: a counter task without a value leaves the cached value alone', async () => {
@@ -115,9 +134,14 @@ test('fault 8: a node id is renewed while the engine lives, and no two engines s
   const node = (zm: typeof first.zm) => zm.parseId(zm.nextId('x')).node;
   const nodes = [node(first.zm), node(second.zm)];
   expect(nodes[0]).not.toBe(nodes[1]);
-  const expiry = () => first.psql(`SELECT max(expires_at) AS at FROM zmsg_nodes WHERE owner IS NOT NULL`).then((rows) => rows[0]?.at as Date);
+  const expiry = () =>
+    first
+      .psql(`SELECT max(expires_at) AS at FROM zmsg_nodes WHERE owner IS NOT NULL`)
+      .then((rows) => rows[0]?.at as Date);
   const start = await expiry();
-  await expect.poll(async () => (await expiry()).getTime() - start.getTime(), { timeout: 20_000 }).toBeGreaterThan(1_500);
+  await expect
+    .poll(async () => (await expiry()).getTime() - start.getTime(), { timeout: 20_000 })
+    .toBeGreaterThan(1_500);
   expect([node(first.zm), node(second.zm)]).toEqual(nodes);
   const third = await open({ postgresDsn: first.dsn });
   expect(nodes).not.toContain(node(third.zm));
@@ -152,10 +176,16 @@ test('fault 12: a question mark in a literal is text, and a map key is data', as
   expect(await psql('SELECT content FROM feeds')).toEqual([{ content: 'why? -- ?' }]);
   await psql(`INSERT INTO feed_meta (id) VALUES ('a')`);
   const key = `k'; DROP TABLE feeds; --"`;
-  await zm.cacheAndPeriodicStore('a', null, map('feed_meta', 'extra').set(key, { "it's": '"quoted"' }).where('id = ?', 'a'));
+  await zm.cacheAndPeriodicStore(
+    'a',
+    null,
+    map('feed_meta', 'extra').set(key, { "it's": '"quoted"' }).where('id = ?', 'a'),
+  );
   await zm.cacheAndPeriodicStore('a', null, slice('feed_meta', 'tags').add(key).where('id = ?', 'a'));
   await zm.flush();
-  expect(await psql('SELECT extra, tags FROM feed_meta')).toEqual([{ extra: { [key]: { "it's": '"quoted"' } }, tags: [key] }]);
+  expect(await psql('SELECT extra, tags FROM feed_meta')).toEqual([
+    { extra: { [key]: { "it's": '"quoted"' } }, tags: [key] },
+  ]);
   expect(await zm.query(sql(`SELECT extra ?? ? AS has FROM feed_meta`, key))).toEqual([{ has: true }]);
 });
 
@@ -166,7 +196,9 @@ test('fault 13: a task that matches no row is counted and reported', async () =>
   for (let n = 0; n < 3; n++) await zm.cacheAndPeriodicStore('ghost', null, likes('ghost'));
   await zm.flush();
   expect(zm.stats().shards.unmatched).toBe(3);
-  await expect.poll(() => events).toEqual([expect.objectContaining({ table: 'feed_meta', column: 'like_count', operations: 3 })]);
+  await expect
+    .poll(() => events)
+    .toEqual([expect.objectContaining({ table: 'feed_meta', column: 'like_count', operations: 3 })]);
   const upsert = likes('ghost').orInsert({ id: 'ghost' });
   for (let n = 0; n < 3; n++) await zm.cacheAndPeriodicStore('ghost', null, upsert);
   await zm.flush();

@@ -34,8 +34,13 @@ test('an engine opens while Redis is away and uses it when it comes', async () =
   await zm.cacheAndStore('k', Buffer.from('v'));
   expect((await zm.get('k'))?.toString()).toBe('v');
   await redis.start();
-  await expect.poll(async () => {
-    await zm.cacheOnly('c', Buffer.from('v'));
-    return zm.stats().l2?.dirtyKeys;
-  }, { timeout: 20_000 }).toBe(0);
+  await expect
+    .poll(
+      async () => {
+        await zm.cacheOnly('c', Buffer.from('v'));
+        return zm.stats().l2?.dirtyKeys;
+      },
+      { timeout: 20_000 },
+    )
+    .toBe(0);
 });

@@ -20,13 +20,19 @@ export const builders: Suite = {
       [
         loop('nextId', () => zm.nextId('feed')),
         loop('sql build', (n) => sql('INSERT INTO feeds (id, content) VALUES (?, ?)', n, 'x').build()),
-        loop('counter build', (n) => counter('feed_meta', 'like_count').inc(1).where('id = ?', n).batchKey('meta').build()),
+        loop('counter build', (n) =>
+          counter('feed_meta', 'like_count').inc(1).where('id = ?', n).batchKey('meta').build(),
+        ),
       ],
       options,
     );
     return {
       title: 'Calls that touch no server',
-      figures: standings.map(({ name, nsPerOp, spread }) => ({ name, value: nanoseconds(nsPerOp), note: `spread ${spread.toFixed(2)}` })),
+      figures: standings.map(({ name, nsPerOp, spread }) => ({
+        name,
+        value: nanoseconds(nsPerOp),
+        note: `spread ${spread.toFixed(2)}`,
+      })),
       bars: [],
     };
   },

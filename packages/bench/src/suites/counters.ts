@@ -16,8 +16,12 @@ export const counters: Suite = {
   name: 'counters',
   async run({ zm, pool }, options) {
     await pool.query('DROP TABLE IF EXISTS bench_counters');
-    await pool.query('CREATE TABLE bench_counters (id text PRIMARY KEY, a bigint NOT NULL DEFAULT 0, b bigint NOT NULL DEFAULT 0)');
-    await pool.query(`INSERT INTO bench_counters (id) SELECT 'feed_' || n FROM generate_series(0, ${POSTS - 1}) n`);
+    await pool.query(
+      'CREATE TABLE bench_counters (id text PRIMARY KEY, a bigint NOT NULL DEFAULT 0, b bigint NOT NULL DEFAULT 0)',
+    );
+    await pool.query(
+      `INSERT INTO bench_counters (id) SELECT 'feed_' || n FROM generate_series(0, ${POSTS - 1}) n`,
+    );
     const ids = Array.from({ length: POSTS }, (_, n) => `feed_${n}`);
     const id = (n: number) => ids[(n * 7919) % POSTS] as string;
     let folded = 0;
@@ -37,7 +41,9 @@ export const counters: Suite = {
       operations: 5_000,
       run: async () => {
         single += 5_000;
-        await inFlight(5_000, IN_FLIGHT, (n) => pool.query('UPDATE bench_counters SET b = b + 1 WHERE id = $1', [id(n)]));
+        await inFlight(5_000, IN_FLIGHT, (n) =>
+          pool.query('UPDATE bench_counters SET b = b + 1 WHERE id = $1', [id(n)]),
+        );
       },
     };
     const [ours, theirs] = await contest([periodic, update], options);
@@ -56,7 +62,9 @@ export const counters: Suite = {
         value: `${number(1e9 / nsPerOp)} ops/s`,
         note: `spread ${spread.toFixed(2)}`,
       })),
-      bars: [{ name: 'rate against awaited UPDATEs', target: '≥ 20 ×', measured: times(ratio), met: ratio >= 20 }],
+      bars: [
+        { name: 'rate against awaited UPDATEs', target: '≥ 20 ×', measured: times(ratio), met: ratio >= 20 },
+      ],
     };
   },
 };

@@ -28,7 +28,14 @@ export async function openDelayQueue(parts: DelayQueueParts): Promise<DelayQueue
   if (options.delayBackend === 'postgres' || redisAddr === undefined) {
     return BossDelayQueue.open({ connectionString, writer, onEvent, maxConnections: BOSS_CONNECTIONS });
   }
-  const queue = await BullDelayQueue.open({ redisAddr, redisPassword, redisDb, cachePrefix, writer, onEvent });
+  const queue = await BullDelayQueue.open({
+    redisAddr,
+    redisPassword,
+    redisDb,
+    cachePrefix,
+    writer,
+    onEvent,
+  });
   for (const warning of queue.warnings()) logger.warn(warning);
   return queue;
 }
@@ -42,6 +49,8 @@ export const BOSS_CONNECTIONS = 2;
  */
 export async function hasDelayQueue(store: Store, options: ResolvedOptions): Promise<boolean> {
   if (options.delayBackend === 'redis') return true;
-  const { rows } = await store.exec<{ job: string | null }>(`SELECT to_regclass('zmsg_boss.job')::text AS job`);
+  const { rows } = await store.exec<{ job: string | null }>(
+    `SELECT to_regclass('zmsg_boss.job')::text AS job`,
+  );
   return rows[0]?.job != null;
 }

@@ -35,7 +35,8 @@ export class Loaders {
     if (typeof prefix !== 'string' || prefix === '') {
       throw new InvalidKeyError('the prefix of a loader must be a non-empty string');
     }
-    const load = typeof source === 'function' ? this.#callLoad(source) : this.#tableLoad(new TableQuery(source));
+    const load =
+      typeof source === 'function' ? this.#callLoad(source) : this.#tableLoad(new TableQuery(source));
     const batch = new LoadBatch(this.#counted(load));
     const at = this.#byPrefix.findIndex((each) => each.prefix === prefix);
     if (at >= 0) this.#byPrefix.splice(at, 1);
@@ -94,7 +95,9 @@ export class Loaders {
         if (typeof value === 'string') values.set(key, Buffer.from(value));
         else if (value instanceof Uint8Array) values.set(key, Buffer.from(value));
         else if (value != null) {
-          throw new InvalidValueError(`a loader gave ${typeOf(value)} for ${JSON.stringify(key)}, not a Uint8Array or string`);
+          throw new InvalidValueError(
+            `a loader gave ${typeOf(value)} for ${JSON.stringify(key)}, not a Uint8Array or string`,
+          );
         }
       }
       return values;

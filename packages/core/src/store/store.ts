@@ -70,8 +70,16 @@ export class Store implements Session {
     return this.#withClient(async (client) => {
       this.statements += 1;
       try {
-        const result = await client.query({ text, values: values as unknown[], rowMode: 'array', types: AS_TEXT });
-        return { oids: result.fields.map((field) => field.dataTypeID), rows: result.rows as TextRows['rows'] };
+        const result = await client.query({
+          text,
+          values: values as unknown[],
+          rowMode: 'array',
+          types: AS_TEXT,
+        });
+        return {
+          oids: result.fields.map((field) => field.dataTypeID),
+          rows: result.rows as TextRows['rows'],
+        };
       } catch (error) {
         throw toStoreError(error);
       }
@@ -100,13 +108,10 @@ export class Store implements Session {
    * The connection is closed afterwards, so that no session state (SET, locks) reaches later callers.
    */
   async session<T>(body: (session: Session) => Promise<T>, options?: WaitOptions): Promise<T> {
-    return this.#withClient(
-      (client) => body({ exec: (text, values) => this.#run(client, text, values) }),
-      {
-        ...options,
-        discard: true,
-      },
-    );
+    return this.#withClient((client) => body({ exec: (text, values) => this.#run(client, text, values) }), {
+      ...options,
+      discard: true,
+    });
   }
 
   async close(): Promise<void> {
@@ -121,7 +126,8 @@ export class Store implements Session {
       throw toStoreError(error);
     }
     // The answer to the COMMIT of a transaction in which a statement had failed is ROLLBACK.
-    if (answer !== text) throw new StoreError(`PostgreSQL answered ${answer} to ${text}`, { sqlState: '25P02' });
+    if (answer !== text)
+      throw new StoreError(`PostgreSQL answered ${answer} to ${text}`, { sqlState: '25P02' });
   }
 
   async #run<Row>(client: pg.PoolClient, text: string, values?: readonly unknown[]): Promise<Rows<Row>> {

@@ -42,7 +42,11 @@ export class BatchRun {
     return stores.length === 0 ? rest([]) : this.#writer.storeMany(stores, rest, options);
   }
 
-  async #rest(stores: readonly { at: number }[], rows: Rows<Row>[], options?: WaitOptions): Promise<BatchResult[]> {
+  async #rest(
+    stores: readonly { at: number }[],
+    rows: Rows<Row>[],
+    options?: WaitOptions,
+  ): Promise<BatchResult[]> {
     const results = new Array<BatchResult>(this.#entries.length).fill(undefined);
     for (const [index, { at }] of stores.entries()) results[at] = rows[index];
     await Promise.all([

@@ -175,7 +175,10 @@ export class Writer {
   async removeLater(key: string, task: Task | undefined, delayMs: number): Promise<void> {
     const { text, values } = task ?? dropStatement(key);
     const queue = await this.#parts.delayQueue();
-    await queue.enqueue({ operationId: randomUUID(), key, task: { text, values }, deleteAfter: true }, delayMs);
+    await queue.enqueue(
+      { operationId: randomUUID(), key, task: { text, values }, deleteAfter: true },
+      delayMs,
+    );
     await this.forget(key);
   }
 
