@@ -163,6 +163,23 @@ test('a step back of more than 10 ms is refused until the clock has caught up', 
   expect(BigInt(issuer.next())).toBeGreaterThan(before);
 });
 
+test('a thread that lost the processor does not mistake the progress of the others for a step back', () => {
+  const clock = new SteppedClock();
+  const { cell, issuer } = granted(clock);
+  const slowClock = new SteppedClock(clock.wallMs);
+  let isFirst = true;
+  slowClock.nowMs = () => {
+    const { wallMs } = clock;
+    if (isFirst) {
+      isFirst = false;
+      clock.advance(30);
+      issuer.next();
+    }
+    return wallMs;
+  };
+  expect(BigInt(new IdIssuer(cell, slowClock).next())).toBeGreaterThan(BigInt(issuer.next()));
+});
+
 test('no id lies past the reserved time', () => {
   const clock = new SteppedClock();
   const { issuer, cell } = granted(clock, { limitMs: 100 });

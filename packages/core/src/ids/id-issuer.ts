@@ -104,6 +104,9 @@ export class IdIssuer {
         cell.want(WANT_RENEWAL);
         throw new LeaseLostError();
       }
+      // Before the clock is read: a thread that loses the processor in between must not take what the
+      // others used meanwhile for a clock that stepped back.
+      const position = cell.position;
       const wallMs = Math.floor(this.#clock.nowMs()) - this.#epochMs;
       // From 1, so that no id is so small that its high digits would be missing.
       if (!(wallMs >= 1 && wallMs < MAX_TIME_MS))
@@ -118,7 +121,6 @@ export class IdIssuer {
         }
       }
 
-      const position = cell.position;
       const excessMs = Math.floor(position / SEQUENCES_PER_MS) - wallMs - MAX_AHEAD_MS;
       if (excessMs > 0) {
         if (cell.generation !== generation) continue;

@@ -128,8 +128,9 @@ export class LeaseKeeper {
   /** What the issuing threads refuse to wait for. */
   #isClockBehind(): boolean {
     const { cell, clock } = this.#options;
-    const wallMs = clock.nowMs() - cell.epochMs;
-    return Math.floor(cell.position / SEQUENCES_PER_MS) - wallMs - MAX_AHEAD_MS > MAX_WAIT_MS;
+    // The position first, as where ids are issued: it may move on while this thread waits its turn.
+    const lastMs = Math.floor(cell.position / SEQUENCES_PER_MS);
+    return lastMs - (clock.nowMs() - cell.epochMs) - MAX_AHEAD_MS > MAX_WAIT_MS;
   }
 
   async #renew(lease: NodeLease): Promise<boolean> {
