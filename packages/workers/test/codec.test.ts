@@ -215,6 +215,15 @@ test('more shapes than a producer remembers still arrive right', () => {
   }
 });
 
+test('a small task after a very large one is encoded as before', () => {
+  const wire = new Wire();
+  const at = { text: '', values: [], batchKey: undefined };
+  const large = wire.send({ kind: 'put', key: 'k', data: Buffer.alloc(3 << 20, 7), ...at });
+  expect(large.decoded).toMatchObject({ key: 'k', data: { length: 3 << 20 } });
+  const small = wire.send({ kind: 'put', key: 'l', data: Buffer.from('x'), ...at });
+  expect(small.decoded).toEqual({ kind: 'put', key: 'l', data: Buffer.from('x') });
+});
+
 test('a task whose parts do not fit together is refused', () => {
   const where = { text: 'id = ?', parts: ['id = ', ''], values: [] };
   expect(() => new TaskEncoder(1, 0).write(counter({ where }))).toThrow(InvalidTaskError);

@@ -26,8 +26,8 @@ export class ByteWriter {
 
   /** Forgets what was written. */
   reset(): void {
-    if (this.bytes.length > KEPT_BYTES) this.#allocate(INITIAL_BYTES);
     this.at = 0;
+    if (this.bytes.length > KEPT_BYTES) this.#allocate(INITIAL_BYTES);
   }
 
   byte(value: number): void {

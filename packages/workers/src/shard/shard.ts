@@ -6,6 +6,7 @@ import { Flusher, type FlushResult } from '../flush/flusher.js';
 import type { Mark } from '../flush/progress.js';
 import { FencedError, type InvalidTaskError } from '../error.js';
 import type { Operation } from '../operation.js';
+import { isRefusal } from '../flush/session.js';
 import { Backoff } from './backoff.js';
 import { Board, ShardState } from './board.js';
 import { Connection } from './connection.js';
@@ -71,7 +72,7 @@ export class Shard {
     });
     this.#cycle = new FlushCycle(this.#aggregator, task.batchSize, task.batchIntervalMs);
     this.#intake = new Intake(this.#aggregator, this.#columns, {
-      onRead: (request, inbox) => this.#reads.push(request, inbox),
+      onRead: (request) => this.#reads.ready(request),
       onRefused: (operation, error) => this.#refuse(operation, error),
       onFlush: ({ requestId }, inbox) => this.#cycle.wait(inbox, requestId, this.#intake.position),
     });
@@ -110,7 +111,8 @@ export class Shard {
   #drain(inbox: Inbox): void {
     let operations = 0;
     const bytes = inbox.read((decoded) => {
-      if (decoded.kind !== 'read' && decoded.kind !== 'flush') operations += 1;
+      if (decoded.kind === 'read') this.#reads.push(decoded, inbox);
+      else if (decoded.kind !== 'flush') operations += 1;
       this.#intake.take(decoded, inbox);
     });
     if (bytes === 0) return;
@@ -247,6 +249,7 @@ export class Shard {
     this.#lastError = error;
     this.#counters.add(shard, 'flushFailures', 1);
     this.#notify({ type: 'flush:transaction:failed', shard, attempt, error: errorRecord(error) });
+    if (!isRefusal(error)) this.#reads.failAll(error);
     await this.#connection.release(true);
   }
 
