@@ -217,7 +217,7 @@ export class Shard {
     counters.addLatency(shard, durationMs);
     counters.add(shard, 'applied', operations);
     this.#board.settle(operations);
-    this.#cycle.commit(swapped);
+    this.#cycle.commit(swapped, durationMs);
     counters.set(shard, 'pendingGroups', this.#cycle.pendingGroups);
     for (const inbox of this.#inboxes) inbox.announceCommit();
     for (const unmatched of result.unmatched) {
