@@ -1,6 +1,7 @@
 import type { PutOperation, Shape } from '../operation.js';
 import { Batch } from './batch.js';
 import type { AggregatedGroup, Group, Target } from './group.js';
+import { canonicalKey } from './row-key.js';
 
 /** Writes to `zmsg_data` by key, the newest of each. */
 export type Puts = Map<string, PutOperation>;
@@ -73,11 +74,16 @@ export class Generation {
   }
 }
 
-/** One name per batch key; the kinds of batch keys never meet. */
+/**
+ * One name per batch key; the kinds of batch keys never meet. By default the condition is the batch key,
+ * whichever way its values are written.
+ */
 export function batchName(batchKey: string | undefined, target: Target): string {
   if (batchKey !== undefined) return namedBatch(batchKey);
-  const { shape, rowKey, rawKey } = target;
-  return `d${shape.table}\0${shape.whereText}\0${rowKey ?? `\0${rawKey}`}`;
+  const { shape, columns, rawKey, whereValues } = target;
+  const texts = columns.namedKeys?.map(({ type }, i) => canonicalKey(type, whereValues[i]));
+  const values = texts === undefined || texts.includes(undefined) ? `\0${rawKey}` : texts.join('\0');
+  return `d${shape.table}\0${shape.whereText}\0${values}`;
 }
 
 export function namedBatch(batchKey: string): string {

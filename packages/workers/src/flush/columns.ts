@@ -17,7 +17,9 @@ export interface ShapeColumns {
   readonly typeName: string | undefined;
   readonly scale: ColumnScale;
   readonly condition: Condition['reads'];
-  /** For a condition on keys of canonical types: they tell rows apart. In the order of its values. */
+  /** For a condition on keys of canonical types: those keys, in the order of its values. */
+  readonly namedKeys: readonly KeyColumn[] | undefined;
+  /** The same, if they tell apart the rows that operations change: none of them changes a key. */
   readonly keys: readonly KeyColumn[] | undefined;
   /** Names of the key columns in one order: equal for two conditions on the same columns. */
   readonly signature: string;
@@ -36,6 +38,7 @@ const UNDESCRIBED: ShapeColumns = {
   typeName: undefined,
   scale: undefined,
   condition: 'opaque',
+  namedKeys: undefined,
   keys: undefined,
   signature: '',
   isSteady: false,
@@ -115,6 +118,7 @@ function describeShape(shape: Shape, table: TableDescription | undefined): Shape
     table.relation !== undefined &&
     condition.reads !== 'opaque' &&
     read.every((name) => name !== shape.column && table.columns.get(name)?.isGenerated === false);
+  const namedKeys = condition.reads === 'keys' ? keysOf(condition.columns, table) : undefined;
   return {
     isDescribed: true,
     relation: table.relation,
@@ -122,7 +126,8 @@ function describeShape(shape: Shape, table: TableDescription | undefined): Shape
     typeName: column.isBuiltin ? column.type : undefined,
     scale: scaleOf(column),
     condition: condition.reads,
-    keys: condition.reads === 'keys' && isSteady ? keysOf(condition.columns, table) : undefined,
+    namedKeys,
+    keys: isSteady ? namedKeys : undefined,
     signature: JSON.stringify(read.sort()),
     isSteady,
     insertsApart: condition.reads === 'keys' && insertsApart(shape, condition.columns, table),

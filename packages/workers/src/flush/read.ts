@@ -58,7 +58,7 @@ export async function readPending(
   if (row === undefined) {
     return pending.mayInsert ? { flushFirst: true } : { flushFirst: false, found: undefined };
   }
-  return { flushFirst: false, found: { value: valueOf(request, shapeColumns, row.v as string | null) } };
+  return { flushFirst: false, found: { value: decode(request, shapeColumns, row.v as string | null) } };
 }
 
 /** Undefined if something pending conflicts with the read. */
@@ -100,13 +100,14 @@ function selectOf(
     const { parameters, parameterType, expression } = assignmentOf(group);
     const assigned = expression('s.v', (n) => parameter(parameters[n], parameterType));
     const stored = columns.type === undefined ? assigned : `(${assigned})::${columns.type}`;
-    text = `SELECT ${stored} AS v FROM (${text}) AS s`;
+    // OFFSET 0 keeps the planner from writing the inner expression out wherever the outer one uses it.
+    text = `SELECT ${stored} AS v FROM (${text}) AS s OFFSET 0`;
   }
   const read = op === 'getKey' ? `s.v -> ${parameter(key, 'text')}` : 's.v';
   return { text: `SELECT (${read})::text AS v FROM (${text}) AS s`, values };
 }
 
-function valueOf({ op }: ReadRequest, { typeName }: ShapeColumns, text: string | null): unknown {
+function decode({ op }: ReadRequest, { typeName }: ShapeColumns, text: string | null): unknown {
   if (text === null) return op === 'getKey' ? undefined : null;
   switch (typeName) {
     case 'int2':
