@@ -26,14 +26,14 @@ export async function connect(connectionString: string): Promise<pg.Client> {
 }
 
 /** A database with the engine's tables and `posts`, and a connection to it that ends with the test. */
-export async function openDatabase(
-  connectionString?: string,
-): Promise<{ dsn: string; client: pg.Client }> {
+export async function openDatabase(connectionString?: string): Promise<{ dsn: string; client: pg.Client }> {
   const dsn = connectionString ?? (await createDatabase(inject('postgresPort'), 'shards'));
   const client = await connect(dsn);
   onTestFinished(() => client.end());
   await client.query(SCHEMA);
-  await client.query(`CREATE TABLE posts (id text PRIMARY KEY, likes bigint DEFAULT 0, tags jsonb, extra jsonb, note text)`);
+  await client.query(
+    `CREATE TABLE posts (id text PRIMARY KEY, likes bigint DEFAULT 0, tags jsonb, extra jsonb, note text)`,
+  );
   return { dsn, client };
 }
 
@@ -86,11 +86,29 @@ const idIs = (id: unknown): Where => ({ text: 'id = ?', parts: ['id = ', ''], va
 const common = { batchKey: undefined, orInsert: undefined, text: '', values: [] } as const;
 
 export function like(id: unknown, over: Partial<CounterTask> = {}): CounterTask {
-  return { ...common, kind: 'counter', table: 'posts', column: 'likes', op: 'inc', operand: 1, where: idIs(id), ...over };
+  return {
+    ...common,
+    kind: 'counter',
+    table: 'posts',
+    column: 'likes',
+    op: 'inc',
+    operand: 1,
+    where: idIs(id),
+    ...over,
+  };
 }
 
 export function tag(id: unknown, over: Partial<SliceTask>): SliceTask {
-  return { ...common, kind: 'slice', table: 'posts', column: 'tags', op: 'add', operand: '1', where: idIs(id), ...over };
+  return {
+    ...common,
+    kind: 'slice',
+    table: 'posts',
+    column: 'tags',
+    op: 'add',
+    operand: '1',
+    where: idIs(id),
+    ...over,
+  };
 }
 
 export function extra(id: unknown, over: Partial<MapTask>): MapTask {

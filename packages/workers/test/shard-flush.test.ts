@@ -1,6 +1,17 @@
 import { expect, test } from 'vitest';
 import { InvalidValueError, StoreError } from '../dist/index.js';
-import { connect, content, extra, like, likesOf, openDatabase, openShards, put, readLikes, tag } from './shard-fixture.js';
+import {
+  connect,
+  content,
+  extra,
+  like,
+  likesOf,
+  openDatabase,
+  openShards,
+  put,
+  readLikes,
+  tag,
+} from './shard-fixture.js';
 
 test('a failed flush keeps its groups and writes them when the store takes them again', async () => {
   const { dsn, client } = await openDatabase();
@@ -24,7 +35,13 @@ test('a failed flush keeps its groups and writes them when the store takes them 
   await shards.flush();
   expect([await likesOf(client, 'a'), await likesOf(client, 'b')]).toEqual(['7', '10']);
   const stats = shards.stats();
-  expect(stats).toMatchObject({ operations: 3, applied: 3, pendingOperations: 0, pendingGroups: 0, flushes: 2 });
+  expect(stats).toMatchObject({
+    operations: 3,
+    applied: 3,
+    pendingOperations: 0,
+    pendingGroups: 0,
+    flushes: 2,
+  });
   expect(stats.flushFailures).toBeGreaterThanOrEqual(2);
 });
 
@@ -35,7 +52,9 @@ test('one flush is one transaction, whatever it writes', async () => {
     CREATE FUNCTION note_transaction() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN INSERT INTO transactions VALUES (pg_current_xact_id()) ON CONFLICT DO NOTHING; RETURN NULL; END $$`);
   for (const name of ['posts', 'zmsg_data']) {
-    await client.query(`CREATE TRIGGER note AFTER INSERT OR UPDATE ON ${name} EXECUTE FUNCTION note_transaction()`);
+    await client.query(
+      `CREATE TRIGGER note AFTER INSERT OR UPDATE ON ${name} EXECUTE FUNCTION note_transaction()`,
+    );
   }
   const { shards } = await openShards(dsn, { shards: 1 });
   for (let i = 0; i < 50; i++) {
@@ -157,7 +176,12 @@ test('tasks that match no row are counted and reported', async () => {
   await shards.submit(like('nobody'));
   await shards.submit(like('nobody'));
   await shards.flush();
-  expect(await event('flush:task:unmatched')).toMatchObject({ table: 'posts', column: 'likes', where: 'id = ?', operations: 2 });
+  expect(await event('flush:task:unmatched')).toMatchObject({
+    table: 'posts',
+    column: 'likes',
+    where: 'id = ?',
+    operations: 2,
+  });
   expect(shards.stats().unmatched).toBe(2);
 });
 

@@ -20,7 +20,9 @@ async function runChild(dsn: string, body: string): Promise<{ code: number | nul
     const like = { kind: 'counter', table: 'posts', column: 'likes', op: 'inc', operand: 1, where,
       batchKey: undefined, orInsert: undefined, text: '', values: [] };
     ${body}`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', source], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -121,14 +123,23 @@ test('a shard whose mark was taken over writes nothing more, and everyone who wa
   const applied = Promise.allSettled(receipts.map((receipt) => receipt.applied));
   await expect(shards.flush()).rejects.toBeInstanceOf(ShardError);
   expect((await event('shard:thread:failed')).error).toMatchObject({ code: 'SHARD', shard: 1 });
-  const { rows } = await client.query('SELECT likes::int, count(*)::int AS n FROM posts GROUP BY likes ORDER BY likes');
+  const { rows } = await client.query(
+    'SELECT likes::int, count(*)::int AS n FROM posts GROUP BY likes ORDER BY likes',
+  );
   const fenced = (await applied).filter((outcome) => outcome.status === 'rejected');
-  expect(rows).toEqual([{ likes: 1, n: fenced.length }, { likes: 101, n: 20 - fenced.length }]);
+  expect(rows).toEqual([
+    { likes: 1, n: fenced.length },
+    { likes: 101, n: 20 - fenced.length },
+  ]);
   for (const { reason } of fenced) expect(reason).toBeInstanceOf(ShardError);
 
-  const outcomes = await Promise.allSettled(Array.from({ length: 20 }, (_, i) => shards.submit(like(`p${i}`))));
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 20 }, (_, i) => shards.submit(like(`p${i}`))),
+  );
   expect(outcomes.filter((outcome) => outcome.status === 'rejected')).toHaveLength(fenced.length);
-  const reads = await Promise.allSettled(Array.from({ length: 20 }, (_, i) => shards.read(readLikes(`p${i}`))));
+  const reads = await Promise.allSettled(
+    Array.from({ length: 20 }, (_, i) => shards.read(readLikes(`p${i}`))),
+  );
   expect(reads.filter((outcome) => outcome.status === 'rejected')).toHaveLength(fenced.length);
   await expect(shards.close()).rejects.toBeInstanceOf(ShardError);
   const sum = await client.query('SELECT sum(likes)::int AS n FROM posts WHERE likes > 1');

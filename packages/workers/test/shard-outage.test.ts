@@ -1,5 +1,5 @@
 import { type PostgresServer, startPostgres } from '@zmsg/testbed';
-import { onTestFinished, expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { StoreError } from '../dist/index.js';
 import { connect, like, likesOf, openDatabase, openShards, readLikes } from './shard-fixture.js';
 
@@ -9,37 +9,42 @@ async function ownServer(): Promise<PostgresServer> {
   return server;
 }
 
-test.each(['fast', 'immediate'] as const)('a %s stop of PostgreSQL under load loses nothing and doubles nothing', async (mode) => {
-  const server = await ownServer();
-  const { dsn, client } = await openDatabase(await server.createDatabase());
-  await client.query(`INSERT INTO posts (id) SELECT 'p' || i FROM generate_series(0, 49) AS g(i)`);
-  const { shards, event } = await openShards(dsn, { shards: 4, batchSize: 5, batchIntervalMs: 5 });
-  let submitted = 0;
-  let isOver = false;
-  const load = async () => {
-    while (!isOver) {
-      const count = 200;
-      await Promise.all(Array.from({ length: count }, (_, i) => shards.submit(like(`p${(submitted + i) % 50}`))));
-      submitted += count;
-      await new Promise((resolve) => setImmediate(resolve));
+test.each(['fast', 'immediate'] as const)(
+  'a %s stop of PostgreSQL under load loses nothing and doubles nothing',
+  async (mode) => {
+    const server = await ownServer();
+    const { dsn, client } = await openDatabase(await server.createDatabase());
+    await client.query(`INSERT INTO posts (id) SELECT 'p' || i FROM generate_series(0, 49) AS g(i)`);
+    const { shards, event } = await openShards(dsn, { shards: 4, batchSize: 5, batchIntervalMs: 5 });
+    let submitted = 0;
+    let isOver = false;
+    const load = async () => {
+      while (!isOver) {
+        const count = 200;
+        await Promise.all(
+          Array.from({ length: count }, (_, i) => shards.submit(like(`p${(submitted + i) % 50}`))),
+        );
+        submitted += count;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    const loading = load();
+    for (let stop = 0; stop < 3; stop++) {
+      await event('flush:transaction:committed');
+      await server.stop(mode);
+      await event('flush:transaction:failed');
+      await server.start();
     }
-  };
-  const loading = load();
-  for (let stop = 0; stop < 3; stop++) {
-    await event('flush:transaction:committed');
-    await server.stop(mode);
-    await event('flush:transaction:failed');
-    await server.start();
-  }
-  isOver = true;
-  await loading;
-  await shards.flush();
-  const after = await connect(dsn);
-  const { rows } = await after.query('SELECT sum(likes)::text AS likes FROM posts');
-  await after.end();
-  expect(rows[0].likes).toBe(String(submitted));
-  expect(shards.stats()).toMatchObject({ applied: submitted, pendingOperations: 0 });
-});
+    isOver = true;
+    await loading;
+    await shards.flush();
+    const after = await connect(dsn);
+    const { rows } = await after.query('SELECT sum(likes)::text AS likes FROM posts');
+    await after.end();
+    expect(rows[0].likes).toBe(String(submitted));
+    expect(shards.stats()).toMatchObject({ applied: submitted, pendingOperations: 0 });
+  },
+);
 
 test('a lost answer to COMMIT is neither lost nor doubled', async () => {
   const server = await ownServer();
@@ -70,7 +75,9 @@ test('with the database down writes are taken, reads reject in bounded time, a f
   await shards.submit(like('a')); // the column is not even described yet
   await event('flush:transaction:failed');
   await expect(shards.read(readLikes('a'))).rejects.toBeInstanceOf(StoreError);
-  await expect(shards.flush({ signal: AbortSignal.timeout(50) })).rejects.toMatchObject({ name: 'TimeoutError' });
+  await expect(shards.flush({ signal: AbortSignal.timeout(50) })).rejects.toMatchObject({
+    name: 'TimeoutError',
+  });
   const flushed = shards.flush();
   await shards.submit(like('a'));
   await server.start();

@@ -107,7 +107,9 @@ test('a submit aborted while it waits for room rejects and is not written; later
   const aborted = shards.submit(like('a', { operand: 1000 }), { signal: controller.signal });
   // A shape of its own: its definition must reach the shard although the first use of it is aborted.
   const shaped = { table: 'public.posts', signal: controller.signal };
-  const abortedToo = shards.submit(like('a', { table: shaped.table, operand: 1000 }), { signal: shaped.signal });
+  const abortedToo = shards.submit(like('a', { table: shaped.table, operand: 1000 }), {
+    signal: shaped.signal,
+  });
   const later = [shards.submit(like('a')), shards.submit(like('a', { table: shaped.table }))];
   controller.abort(reason);
   await expect(aborted).rejects.toBe(reason);

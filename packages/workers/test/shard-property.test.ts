@@ -4,14 +4,24 @@ import { expect, test } from 'vitest';
 import type { WriteTask } from '../dist/index.js';
 import { content, extra, like, openDatabase, openShards, put, tag } from './shard-fixture.js';
 
-type Step = { do: 'flush' } | { do: 'wait' } | { do: 'submit'; task: WriteTask; sql: string; values: unknown[] };
+type Step =
+  | { do: 'flush' }
+  | { do: 'wait' }
+  | { do: 'submit'; task: WriteTask; sql: string; values: unknown[] };
 
 const row = fc.constantFrom('a', 'b', 'c', 'ключ', 'new');
 const json = fc
-  .oneof(fc.integer({ min: -3, max: 3 }), fc.constantFrom('x', 'y', null, true, 'z'.repeat(400)), fc.object({ maxDepth: 1 }))
+  .oneof(
+    fc.integer({ min: -3, max: 3 }),
+    fc.constantFrom('x', 'y', null, true, 'z'.repeat(400)),
+    fc.object({ maxDepth: 1 }),
+  )
   .map((value) => JSON.stringify(value).replaceAll('\\u0000', ''));
 const object = fc
-  .dictionary(fc.constantFrom('p', 'q', 'r'), fc.oneof(fc.integer(), fc.dictionary(fc.constantFrom('s', 't'), fc.integer())))
+  .dictionary(
+    fc.constantFrom('p', 'q', 'r'),
+    fc.oneof(fc.integer(), fc.dictionary(fc.constantFrom('s', 't'), fc.integer())),
+  )
   .map((value) => JSON.stringify(value));
 const number = fc.oneof(fc.integer({ min: -5, max: 5 }), fc.bigInt({ min: -(2n ** 40n), max: 2n ** 40n }));
 const key = fc.constantFrom('k', 'l', 'long'.repeat(50));
@@ -41,12 +51,24 @@ const counterStep = fc
   .map(([id, op, amount, factor]): Step => {
     const operand = op === 'mul' ? factor : op === 'clean' ? undefined : amount;
     const task = like(id, { op, operand });
-    return { do: 'submit', task, sql: `UPDATE posts SET likes = ${COUNTER[op]} WHERE id = $1`, values: [id, operand ?? 0] };
+    return {
+      do: 'submit',
+      task,
+      sql: `UPDATE posts SET likes = ${COUNTER[op]} WHERE id = $1`,
+      values: [id, operand ?? 0],
+    };
   });
-const sliceStep = fc.tuple(row, fc.constantFrom('add', 'del', 'clean'), json).map(([id, op, operand]): Step => {
-  const task = tag(id, { op, operand: op === 'clean' ? undefined : operand });
-  return { do: 'submit', task, sql: `UPDATE posts SET tags = ${SLICE[op]} WHERE id = $1`, values: [id, operand] };
-});
+const sliceStep = fc
+  .tuple(row, fc.constantFrom('add', 'del', 'clean'), json)
+  .map(([id, op, operand]): Step => {
+    const task = tag(id, { op, operand: op === 'clean' ? undefined : operand });
+    return {
+      do: 'submit',
+      task,
+      sql: `UPDATE posts SET tags = ${SLICE[op]} WHERE id = $1`,
+      values: [id, operand],
+    };
+  });
 const mapStep = fc
   .tuple(row, fc.constantFrom('set', 'del', 'merge', 'clean'), key, json, object)
   .map(([id, op, name, value, patch]): Step => {
@@ -56,7 +78,12 @@ const mapStep = fc
       key: op === 'set' || op === 'del' ? name : undefined,
       operand: op === 'set' || op === 'merge' ? given : undefined,
     });
-    return { do: 'submit', task, sql: `UPDATE posts SET extra = ${MAP[op]} WHERE id = $1`, values: [id, given, name] };
+    return {
+      do: 'submit',
+      task,
+      sql: `UPDATE posts SET extra = ${MAP[op]} WHERE id = $1`,
+      values: [id, given, name],
+    };
   });
 const contentStep = fc.tuple(row, fc.string({ unit: 'grapheme' })).map(([id, text]): Step => {
   const sql = `INSERT INTO notes (id, log) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET log = md5(notes.log || excluded.log)`;
@@ -78,7 +105,9 @@ const step = fc.oneof(
 
 async function reset(client: pg.Client): Promise<void> {
   await client.query('TRUNCATE posts, notes, zmsg_data');
-  await client.query(`INSERT INTO posts (id, likes) VALUES ('a', 0), ('b', NULL), ('c', 9007199254740993), ('ключ', 1)`);
+  await client.query(
+    `INSERT INTO posts (id, likes) VALUES ('a', 0), ('b', NULL), ('c', 9007199254740993), ('ключ', 1)`,
+  );
 }
 
 async function contents(client: pg.Client): Promise<unknown> {
@@ -88,29 +117,38 @@ async function contents(client: pg.Client): Promise<unknown> {
   return [posts.rows, notes.rows, data.rows];
 }
 
-test.each([2, 5])('through %i shards and tiny rings, everything ends as plain SQL one by one would have it', async (count) => {
-  const { dsn, client } = await openDatabase();
-  await client.query('CREATE TABLE notes (id text PRIMARY KEY, log text)');
-  const { shards, events } = await openShards(dsn, { shards: count, ringBytes: 1024, pendingMax: 40, batchSize: 4 });
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 80 }), async (steps) => {
-      await reset(client);
-      const submitted: Promise<unknown>[] = [];
-      for (const each of steps) {
-        if (each.do === 'submit') submitted.push(shards.submit(each.task));
-        else if (each.do === 'flush') submitted.push(shards.flush());
-        else await new Promise((resolve) => setImmediate(resolve));
-      }
-      await shards.flush();
-      await Promise.all(submitted);
-      const throughShards = await contents(client);
+test.each([2, 5])(
+  'through %i shards and tiny rings, everything ends as plain SQL one by one would have it',
+  async (count) => {
+    const { dsn, client } = await openDatabase();
+    await client.query('CREATE TABLE notes (id text PRIMARY KEY, log text)');
+    const { shards, events } = await openShards(dsn, {
+      shards: count,
+      ringBytes: 1024,
+      pendingMax: 40,
+      batchSize: 4,
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 80 }), async (steps) => {
+        await reset(client);
+        const submitted: Promise<unknown>[] = [];
+        for (const each of steps) {
+          if (each.do === 'submit') submitted.push(shards.submit(each.task));
+          else if (each.do === 'flush') submitted.push(shards.flush());
+          else await new Promise((resolve) => setImmediate(resolve));
+        }
+        await shards.flush();
+        await Promise.all(submitted);
+        const throughShards = await contents(client);
 
-      await reset(client);
-      for (const each of steps) if (each.do === 'submit') await client.query(each.sql, each.values);
-      expect(throughShards).toEqual(await contents(client));
-    }),
-    { numRuns: 100 },
-  );
-  expect(events.filter((event) => event.type === 'flush:transaction:failed')).toEqual([]);
-  expect(shards.stats().pendingOperations).toBe(0);
-}, 180_000);
+        await reset(client);
+        for (const each of steps) if (each.do === 'submit') await client.query(each.sql, each.values);
+        expect(throughShards).toEqual(await contents(client));
+      }),
+      { numRuns: 100 },
+    );
+    expect(events.filter((event) => event.type === 'flush:transaction:failed')).toEqual([]);
+    expect(shards.stats().pendingOperations).toBe(0);
+  },
+  180_000,
+);

@@ -116,4 +116,3 @@ export class FlushCycle {
     for (const { inbox, requestId } of ready) inbox.reply(requestId, undefined);
   }
 }
-

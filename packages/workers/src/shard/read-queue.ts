@@ -48,7 +48,13 @@ export class ReadQueue {
 
   /** From here on its time runs. */
   push(request: ReadRequest, inbox: Inbox): void {
-    this.#reads.push({ request, inbox, expiresAt: performance.now() + READ_TIMEOUT_MS, answered: false, after: NOT_YET });
+    this.#reads.push({
+      request,
+      inbox,
+      expiresAt: performance.now() + READ_TIMEOUT_MS,
+      answered: false,
+      after: NOT_YET,
+    });
   }
 
   answer(read: PendingRead, value: unknown): void {
@@ -69,7 +75,10 @@ export class ReadQueue {
     const now = performance.now();
     for (let read = this.#reads[0]; read !== undefined && read.expiresAt <= now; read = this.#reads[0]) {
       const reason = cause === undefined ? '' : `: ${(cause as Error).message}`;
-      this.fail(read, new StoreError(`the read was not answered within ${READ_TIMEOUT_MS} ms${reason}`, { cause }));
+      this.fail(
+        read,
+        new StoreError(`the read was not answered within ${READ_TIMEOUT_MS} ms${reason}`, { cause }),
+      );
     }
   }
 

@@ -1,12 +1,12 @@
 import { Aggregator } from '../aggregate/aggregator.js';
 import { errorRecord } from '../codec/reply.js';
 import { ShapeInterner } from '../codec/shape-interner.js';
+import { FencedError, type InvalidTaskError } from '../error.js';
 import { Columns } from '../flush/columns.js';
 import { Flusher, type FlushResult } from '../flush/flusher.js';
 import type { Mark } from '../flush/progress.js';
-import { FencedError, type InvalidTaskError } from '../error.js';
-import type { Operation } from '../operation.js';
 import { isRefusal } from '../flush/session.js';
+import type { Operation } from '../operation.js';
 import { Backoff } from './backoff.js';
 import { Board, ShardState } from './board.js';
 import { Connection } from './connection.js';
@@ -127,7 +127,8 @@ export class Shard {
   #sleep(): void {
     if (!this.#listening) {
       this.#listening = true;
-      this.#board.bell(this.#task.shard).then(() => {
+      // Never rejects.
+      void this.#board.bell(this.#task.shard).then(() => {
         this.#listening = false;
         this.#pump();
       });
@@ -166,7 +167,8 @@ export class Shard {
 
   #nextWork(): (() => Promise<void>) | undefined {
     if (this.#intake.blockedBy !== undefined && this.#describing.waitMs === 0) return this.#describe;
-    const hurry = this.#stopping || this.#board.underPressure || this.#reads.hasDeferred(this.#cycle.committed);
+    const hurry =
+      this.#stopping || this.#board.underPressure || this.#reads.hasDeferred(this.#cycle.committed);
     if (this.#cycle.isDue(hurry) && this.#cycle.backoff.waitMs === 0) return this.#flush;
     return this.#reads.next(this.#cycle.committed) === undefined ? undefined : this.#answer;
   }
@@ -257,8 +259,10 @@ export class Shard {
   #setTimer(): void {
     const now = performance.now();
     let dueAt = Math.min(this.#reads.nextExpiry, this.#cycle.dueAt);
-    if (this.#cycle.swapped !== undefined && !this.#working) dueAt = Math.min(dueAt, now + this.#cycle.backoff.waitMs);
-    if (this.#intake.blockedBy !== undefined && !this.#working) dueAt = Math.min(dueAt, now + this.#describing.waitMs);
+    if (this.#cycle.swapped !== undefined && !this.#working)
+      dueAt = Math.min(dueAt, now + this.#cycle.backoff.waitMs);
+    if (this.#intake.blockedBy !== undefined && !this.#working)
+      dueAt = Math.min(dueAt, now + this.#describing.waitMs);
     if (dueAt >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = dueAt;
