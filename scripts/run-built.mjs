@@ -10,5 +10,7 @@ if (build.status !== 0) {
   console.error(build.error?.message ?? `${build.stdout}${build.stderr}`);
   process.exit(1);
 }
+// Ctrl-C reaches FILE too, which decides what it means; this process waits for it.
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {});
 const { status } = spawnSync(process.execPath, [file, ...args], { stdio: 'inherit' });
 process.exit(status ?? 1);

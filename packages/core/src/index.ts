@@ -1,4 +1,16 @@
-export { ClosedError, StoreError, ZmsgError, type ZmsgErrorCode } from '@zmsg/workers';
+export {
+  BackpressureError,
+  ClosedError,
+  InvalidTaskError,
+  InvalidValueError,
+  type Receipt,
+  ShardError,
+  StoreError,
+  type Task,
+  ZmsgError,
+  type ZmsgErrorCode,
+} from '@zmsg/workers';
+export type { Batch } from './batch.js';
 export {
   ClockError,
   ConfigError,
@@ -8,4 +20,14 @@ export {
   NotFoundError,
   QueueError,
 } from './error.js';
-export { ZMsg } from './zmsg.js';
+export type { EngineEvent, EngineEvents } from './events.js';
+export type { ParsedId } from './ids/parse-id.js';
+export type { ColumnSource, ColumnsSource, LoaderSource, LoadFunction } from './load/source.js';
+export type { AppliedMigration, Migrations } from './migrate/index.js';
+export type { Duration } from './options/duration.js';
+export type { ZMsgOptions } from './options/zmsg-options.js';
+export { type Buildable, counter, map, slice, sql, table } from './sql/index.js';
+export type { EngineStats } from './stats.js';
+export type { Rows, Session, WaitOptions } from './store/store.js';
+export type { BatchResult } from './write/batch-run.js';
+export { type CacheOptions, type DelayOptions, ZMsg } from './zmsg.js';

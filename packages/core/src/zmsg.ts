@@ -1,31 +1,375 @@
-import { Store } from './store/store.js';
+import { EventEmitter } from 'node:events';
+import { ClosedError, InvalidTaskError, type ReadTask, type Receipt, type Task } from '@zmsg/workers';
+import { Batch } from './batch.js';
+import { type Engine, openEngine } from './engine.js';
+import { NotFoundError } from './error.js';
+import type { EngineEvents } from './events.js';
+import { checkKey } from './key.js';
+import type { LoaderSource } from './load/source.js';
+import type { Migrations } from './migrate/index.js';
+import { type Duration, parseDuration } from './options/duration.js';
+import type { ZMsgOptions } from './options/zmsg-options.js';
+import { raceAbort } from './race-abort.js';
+import { type Buildable, isReadTask, toTask } from './sql/index.js';
+import type { EngineStats } from './stats.js';
+import type { Rows, WaitOptions } from './store/store.js';
+import { checkValue } from './value.js';
+import { writeTask } from './write/write-task.js';
+import type { Row } from './write/writer.js';
 
-/** The engine of one node. */
-export class ZMsg {
-  readonly #store: Store;
+export interface CacheOptions extends WaitOptions {
+  /** Time to live, milliseconds or text such as `'1h30m'`. @default the configured `default_ttl` */
+  ttl?: Duration;
+}
 
-  private constructor(store: Store) {
-    this.#store = store;
+export interface DelayOptions extends CacheOptions {
+  /** The write happens this much later. @default 0 */
+  delay?: Duration;
+}
+
+/**
+ * The engine of one node. Every call that waits takes `{ signal }` and then rejects promptly with the
+ * signal's reason; a write that was already sent may still happen. After `close()` every call rejects
+ * with `ClosedError`.
+ */
+export class ZMsg extends EventEmitter<EngineEvents> {
+  readonly #engine: Engine;
+  #closing: Promise<void> | undefined;
+  /** Strong and delayed writes and queries under way, which `close()` waits for. */
+  readonly #active = new Set<Promise<unknown>>();
+
+  private constructor(engine: Engine) {
+    super();
+    this.#engine = engine;
   }
 
-  static async open(options: { postgresDsn: string }): Promise<ZMsg> {
-    const store = new Store({
-      connectionString: options.postgresDsn,
-      maxOpen: 5,
-      maxIdle: 5,
-      maxLifetimeMs: 300_000,
-      connectTimeoutMs: 10_000,
-      onIdleError: () => {},
+  /**
+   * Opens an engine: from a YAML file, from an object with the same keys in camelCase, or with nothing,
+   * which starts the embedded PostgreSQL. `ZMSG_*` variables win over both. Applies the engine's own
+   * tables.
+   *
+   * @throws ConfigError naming the key; StoreError when PostgreSQL cannot be reached within 10 s
+   */
+  static async open(options?: string | ZMsgOptions): Promise<ZMsg> {
+    // Events of the opening itself have no listener yet; they are logged.
+    let zm: ZMsg | undefined;
+    const engine = await openEngine(options, (event) => {
+      zm?.emit(event.type as keyof EngineEvents, event as never);
     });
-    await store.exec('SELECT 1');
-    return new ZMsg(store);
+    zm = new ZMsg(engine);
+    return zm;
   }
 
-  exec(text: string, values: readonly unknown[] = []) {
-    return this.#store.exec(text, values);
+  /** L1 → L2 → Bloom filter → store. Undefined when absent. The buffer is the caller's own. */
+  get(key: string, options?: WaitOptions): Promise<Buffer | undefined> {
+    try {
+      this.#checkOpen();
+      checkKey(key);
+      const value = this.#engine.reader.peek(key);
+      if (value !== undefined) return Promise.resolve(value);
+      options?.signal?.throwIfAborted();
+      return race(this.#track(this.#engine.reader.miss(key)), options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
-  async close(): Promise<void> {
-    await this.#store.close();
+  /** @throws NotFoundError when absent */
+  async getOrThrow(key: string, options?: WaitOptions): Promise<Buffer> {
+    const value = await this.get(key, options);
+    if (value === undefined) throw new NotFoundError(key);
+    return value;
   }
+
+  /** L1 only, synchronous. Undefined does not mean that there is no value. */
+  peek(key: string): Buffer | undefined {
+    this.#checkOpen();
+    checkKey(key);
+    return this.#engine.reader.peek(key);
+  }
+
+  /** The values that were found, by key: one L2 round trip and one query per loader for all misses. */
+  async getMany(keys: readonly string[], options?: WaitOptions): Promise<Map<string, Buffer>> {
+    this.#checkOpen(options);
+    for (const key of keys) checkKey(key);
+    return race(this.#track(this.#engine.reader.getMany(keys)), options);
+  }
+
+  /** Caches without a database write. */
+  async cacheOnly(key: string, data: Uint8Array, options?: CacheOptions): Promise<void> {
+    this.#checkOpen(options);
+    checkKey(key);
+    checkValue(data);
+    return race(this.#track(this.#engine.writer.cache(key, data, this.#ttlMs(options?.ttl))), options);
+  }
+
+  /**
+   * Writes to the database now, then caches. Without a task the value goes to `zmsg_data`.
+   *
+   * @throws StoreError when the write failed; the cache is as it was then
+   */
+  async cacheAndStore<R = Row>(
+    key: string,
+    data: Uint8Array,
+    task?: Buildable,
+    options?: CacheOptions,
+  ): Promise<Rows<R>> {
+    this.#checkOpen(options);
+    checkKey(key);
+    checkValue(data);
+    const value = Buffer.from(data);
+    const built = writeTask(key, value, task);
+    const ttlMs = this.#ttlMs(options?.ttl);
+    const work = this.#engine.writer.store(key, value, built, ttlMs, options);
+    return race(this.#track(work), options) as Promise<Rows<R>>;
+  }
+
+  /** Enqueues the write durably, then caches. The write happens after `delay`, with retries, once. */
+  async cacheAndDelayStore(
+    key: string,
+    data: Uint8Array,
+    task?: Buildable,
+    options?: DelayOptions,
+  ): Promise<void> {
+    this.#checkOpen(options);
+    checkKey(key);
+    checkValue(data);
+    const value = Buffer.from(data);
+    const built = writeTask(key, value, task);
+    const ttlMs = this.#ttlMs(options?.ttl);
+    const delayMs = this.#delayMs(options?.delay);
+    const { writer } = this.#engine;
+    const work = writer.delay(key, built, delayMs).then(() => writer.cache(key, value, ttlMs));
+    return race(this.#track(work), options);
+  }
+
+  /**
+   * Hands the write to its shard, which folds it with others and flushes by size or time; caches `data`
+   * unless it is null. Resolves when the shard has taken it.
+   */
+  cacheAndPeriodicStore(
+    key: string,
+    data: Uint8Array | null,
+    task?: Buildable,
+    options?: CacheOptions,
+  ): Promise<Receipt> {
+    try {
+      this.#checkOpen(options);
+      checkKey(key);
+      const { writer } = this.#engine;
+      if (data === null) {
+        return race(writer.periodic(key, writeTask(key, null, task), options), options);
+      }
+      checkValue(data);
+      const value = Buffer.from(data);
+      const ttlMs = this.#ttlMs(options?.ttl);
+      const work = writer.periodic(key, writeTask(key, value, task), options).then(async (receipt) => {
+        await writer.cache(key, value, ttlMs);
+        return receipt;
+      });
+      return race(this.#track(work), options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Replaces a cached value, keeping its remaining time to live. False: nothing was cached. */
+  async update(key: string, data: Uint8Array, options?: WaitOptions): Promise<boolean> {
+    this.#checkOpen(options);
+    checkKey(key);
+    checkValue(data);
+    return race(this.#track(this.#engine.writer.replace(key, data)), options);
+  }
+
+  /** Writes now, then replaces the cached value, keeping its remaining time to live. */
+  async updateStore<R = Row>(
+    key: string,
+    data: Uint8Array,
+    task?: Buildable,
+    options?: WaitOptions,
+  ): Promise<Rows<R>> {
+    this.#checkOpen(options);
+    checkKey(key);
+    checkValue(data);
+    const value = Buffer.from(data);
+    const built = writeTask(key, value, task);
+    const work = this.#engine.writer.storeAndReplace(key, value, built, options);
+    return race(this.#track(work), options) as Promise<Rows<R>>;
+  }
+
+  /** Deletes the key from L1 and L2. Its row stays. */
+  async del(key: string, options?: WaitOptions): Promise<void> {
+    this.#checkOpen(options);
+    checkKey(key);
+    return race(this.#track(this.#engine.writer.forget(key)), options);
+  }
+
+  /** Deletes the row now (without a task: from `zmsg_data`), then the key from the caches. */
+  async delStore<R = Row>(key: string, task?: Buildable, options?: WaitOptions): Promise<Rows<R>> {
+    this.#checkOpen(options);
+    checkKey(key);
+    const built = task === undefined ? undefined : writeTask(key, null, task);
+    const work = this.#engine.writer.remove(key, built, options);
+    return race(this.#track(work), options) as Promise<Rows<R>>;
+  }
+
+  /** Deletes the key from the caches now and its row after `delay`, and then from the caches again. */
+  async delDelayStore(
+    key: string,
+    task?: Buildable,
+    options?: WaitOptions & { delay?: Duration },
+  ): Promise<void> {
+    this.#checkOpen(options);
+    checkKey(key);
+    const built = task === undefined ? undefined : writeTask(key, null, task);
+    const delayMs = this.#delayMs(options?.delay);
+    return race(this.#track(this.#engine.writer.removeLater(key, built, delayMs)), options);
+  }
+
+  /** Runs a task now, past caches and shards. */
+  async exec<R = Row>(task: Buildable, options?: WaitOptions): Promise<Rows<R>> {
+    this.#checkOpen(options);
+    const built = toTask<Task | ReadTask>(task);
+    if (isReadTask(built)) throw new InvalidTaskError(`${built.op}() reads: use query()`);
+    const { text, values } = built;
+    return race(this.#track(this.#engine.store.exec<R>(text, values, options)), options);
+  }
+
+  /**
+   * Runs a task now and resolves with its rows. A `get()` or `getKey()` of a counter, slice or map
+   * gives one row, `{ [column]: value }`, of the stored value and what this node's shard still holds
+   * for it; no row when there is none.
+   */
+  async query<R = Row>(task: Buildable<Task | ReadTask>, options?: WaitOptions): Promise<R[]> {
+    this.#checkOpen(options);
+    const built = toTask<Task | ReadTask>(task);
+    if (isReadTask(built)) {
+      const found = await race(this.#track(this.#engine.shards.read(built, options ?? {})), options);
+      return found === undefined ? [] : [{ [built.column]: found.value } as R];
+    }
+    const work = this.#engine.store.exec<R>(built.text, built.values, options);
+    const { rows } = await race(this.#track(work), options);
+    return rows;
+  }
+
+  /** Collects writes for one transaction and one cache pipeline. */
+  batch(): Batch {
+    this.#checkOpen();
+    return new Batch(
+      this.#engine.writer,
+      (ttl) => this.#ttlMs(ttl),
+      (delay) => this.#delayMs(delay),
+      (work, options) => {
+        this.#checkOpen(options);
+        return race(this.#track(work()), options);
+      },
+    );
+  }
+
+  /** May the key exist in the database? False is a promise: it does not. */
+  async dbHit(key: string, options?: WaitOptions): Promise<boolean> {
+    this.#checkOpen(options);
+    checkKey(key);
+    const { bloom } = this.#engine;
+    return bloom === undefined ? true : race(Promise.resolve(bloom.mayExist(key)), options);
+  }
+
+  /** A new id, `prefix_<decimal>`, unique over threads, processes, restarts and clock steps. */
+  nextId(prefix?: string): string {
+    this.#checkOpen();
+    return this.#engine.ids.next(prefix);
+  }
+
+  /** Time, node and sequence of an id that this engine's epoch made. */
+  parseId(id: string) {
+    return this.#engine.parseId(id);
+  }
+
+  /** Registers where `get` finds the keys of a prefix; the longest prefix wins. */
+  loader(prefix: string, source: LoaderSource, options?: { bloom?: boolean }): this {
+    this.#checkOpen();
+    this.#engine.addLoader(prefix, source, options);
+    return this;
+  }
+
+  /** Tells the Bloom filter of rows that something else inserted, or is about to insert. */
+  async announce(keys: readonly string[], options?: WaitOptions): Promise<void> {
+    this.#checkOpen(options);
+    for (const key of keys) checkKey(key);
+    return race(this.#track(this.#engine.writer.announce(keys)), options);
+  }
+
+  /** A migration file, `NNN_name.sql`. Nothing happens before `.migrate()`. */
+  load(file: string): Migrations {
+    return this.#migrations().load(file);
+  }
+
+  /** A migration given as text. */
+  loadSql(text: string): Migrations {
+    return this.#migrations().loadSql(text);
+  }
+
+  /** All migration files of a folder. */
+  loadDir(dir: string): Migrations {
+    return this.#migrations().loadDir(dir);
+  }
+
+  /** Flushes everything handed to the shards before; resolves when it is committed. */
+  async flush(options?: WaitOptions): Promise<void> {
+    this.#checkOpen(options);
+    return race(this.#engine.shards.flush(options ?? {}), options);
+  }
+
+  stats(): EngineStats {
+    this.#checkOpen();
+    return this.#engine.stats();
+  }
+
+  /**
+   * Stops taking calls, waits for those under way, drains the rings, flushes, releases the node id,
+   * closes all connections. Can be called again; the same promise answers.
+   *
+   * @throws StoreError when PostgreSQL did not take everything within `shutdown_timeout`: it says how
+   *   many operations were not written
+   */
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      await Promise.allSettled(this.#active);
+      await this.#engine.close();
+    })();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #migrations(): Migrations {
+    this.#checkOpen();
+    return this.#engine.migrations();
+  }
+
+  #checkOpen(options?: WaitOptions): void {
+    if (this.#closing !== undefined) throw new ClosedError();
+    options?.signal?.throwIfAborted();
+  }
+
+  #track<T>(work: Promise<T>): Promise<T> {
+    this.#active.add(work);
+    const done = () => this.#active.delete(work);
+    work.then(done, done);
+    return work;
+  }
+
+  #ttlMs(ttl: Duration | undefined): number {
+    return ttl === undefined ? this.#engine.options.defaultTtlMs : parseDuration(ttl, 'ttl');
+  }
+
+  #delayMs(delay: Duration | undefined): number {
+    return delay === undefined ? 0 : parseDuration(delay, 'delay');
+  }
+}
+
+function race<T>(work: Promise<T>, options: WaitOptions | undefined): Promise<T> {
+  return options?.signal === undefined ? work : raceAbort(work, options.signal);
 }

@@ -1,1 +1,9 @@
-export type { SharedCache, SharedCacheHandle, SharedCacheOptions, SharedCacheStats } from './shared-cache.js';
+export type {
+  SharedCache,
+  SharedCacheAttachOptions,
+  SharedCacheEntryOptions,
+  SharedCacheHandle,
+  SharedCacheOptions,
+  SharedCacheStats,
+} from './shared-cache.js';
+export { SharedLRU } from './shared-lru.js';

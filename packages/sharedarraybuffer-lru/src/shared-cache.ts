@@ -1,14 +1,31 @@
 export interface SharedCacheOptions {
-  /** Everything in the SharedArrayBuffer: index, values and counters. */
+  /**
+   * Everything in the SharedArrayBuffer, in bytes: index, values, headers and counters. 16 KiB to 32 GiB,
+   * as far as Node.js can allocate it.
+   */
   maxBytes: number;
-  /** Frequency counters of the admission policy. @default derived from maxBytes */
+  /**
+   * 4-bit frequency counters that remember keys after they were evicted. Rounded down to a power of two;
+   * at least 128, at most an eighth of `maxBytes`. @default about 4 for each slot of the index
+   */
   counters?: number;
-  /** Hits remembered per thread before they reach the shared counters. @default 64 */
+  /** Hits remembered per thread before they reach the shared counters. 1 to 65,536. @default 64 */
   bufferItems?: number;
-  /** A larger value is refused. @default a quarter of a segment's value log */
+  /** A larger value is refused. Bytes. @default a quarter of a segment's value log */
   maxValueBytes?: number;
   /** Milliseconds since the epoch. @default Date.now */
   clock?: () => number;
+}
+
+/** What a thread may choose for itself when it attaches; the rest is in the shared memory. */
+export interface SharedCacheAttachOptions {
+  /** Milliseconds since the epoch; it must agree with the clock of the other threads. @default Date.now */
+  clock?: () => number;
+}
+
+export interface SharedCacheEntryOptions {
+  /** Milliseconds, above zero. @default Infinity: the entry does not expire */
+  ttl?: number | undefined;
 }
 
 /** Structured-cloneable; pass it to another thread and attach there. */
@@ -18,13 +35,18 @@ export interface SharedCacheHandle {
 }
 
 export interface SharedCacheStats {
+  /** Of all threads; other threads' last `bufferItems` reads may be missing. */
   hits: number;
   misses: number;
   sets: number;
   evictions: number;
+  /** Entries whose space was taken back because their time was over. */
   expirations: number;
   /** Sets refused because the value is larger than the bound. */
   refused: number;
+  /** Segments that were emptied because a thread ended, or failed, inside a write. */
+  repairs: number;
+  /** Entries in the index, including expired ones that nothing has run into yet. */
   entries: number;
   /** Bytes of keys, values and their headers in use. */
   usedBytes: number;
@@ -39,9 +61,21 @@ export interface SharedCache {
   /** Milliseconds left; `Infinity` without a TTL; undefined when absent or expired. */
   remainingTtl(key: string): number | undefined;
   /** False: refused, because the value is larger than the bound; an older value of the key is gone then. */
-  set(key: string, value: Uint8Array, options?: { ttl?: number }): boolean;
+  set(key: string, value: Uint8Array, options?: SharedCacheEntryOptions): boolean;
+  /** True if there was a value that had not expired. */
   delete(key: string): boolean;
   clear(): void;
+  /** What `fill` needs to know that nobody wrote the key in the meantime. Take it before the load starts. */
+  fillToken(key: string): number;
+  /**
+   * Stores a loaded value unless the key was set, deleted or cleared since the token was taken. False:
+   * not stored, for that reason, because of a chance collision with another key, or because it is too large.
+   */
+  fill(key: string, value: Uint8Array, token: number, options?: SharedCacheEntryOptions): boolean;
+  /** Call when a thread has ended: frees and empties what it held. Returns the number of segments. */
+  recover(threadId: number): number;
+  /** The keys that have not expired, in no order; for debugging, since it locks each segment once. */
+  keys(): IterableIterator<string>;
   stats(): SharedCacheStats;
   readonly handle: SharedCacheHandle;
 }

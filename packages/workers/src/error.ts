@@ -45,6 +45,14 @@ export class StoreError extends ZmsgError {
     super('STORE', message, options);
     this.sqlState = options?.sqlState;
   }
+
+  /**
+   * True when a statement that was sent may or may not have been committed: the connection broke
+   * (no SQLSTATE, or class 08) or the server went down (57P01 to 57P03).
+   */
+  get outcomeUnknown(): boolean {
+    return this.sqlState === undefined || this.sqlState.startsWith('08') || this.sqlState.startsWith('57P0');
+  }
 }
 
 /** A task that cannot be run: wrong placeholder count, a bad identifier, an operand that does not fit. */

@@ -10,6 +10,8 @@ export interface ResolvedOptions {
   readonly postgresConnMaxLifetimeMs: number;
   /** Undefined: no L2. One address, or several for a cluster. */
   readonly redisAddr: readonly string[] | undefined;
+  /** `redisAddr` was given as a list; a list of one is a cluster with one known node. */
+  readonly redisCluster: boolean;
   readonly redisPassword: string;
   readonly redisDb: number;
   readonly redisPoolSize: number;
@@ -31,6 +33,7 @@ export interface ResolvedOptions {
   readonly bloomErrorRate: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'json' | 'text';
+  /** Absolute. */
   readonly dataDir: string;
   readonly walSync: 'off';
   readonly shutdownTimeoutMs: number;

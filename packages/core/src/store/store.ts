@@ -17,12 +17,23 @@ export interface Rows<Row> {
   rows: Row[];
 }
 
+/** Rows as PostgreSQL wrote them. */
+export interface TextRows {
+  /** Type of each column. */
+  oids: number[];
+  rows: (string | null)[][];
+}
+
+const AS_TEXT = { getTypeParser: () => (text: string) => text };
+
 /** What a transaction's function gets. */
 export interface Session {
+  /** Without `values` (not even `[]`), `text` may hold several statements; they run as one simple query. */
   exec<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Rows<Row>>;
 }
 
 export interface WaitOptions {
+  /** Gives up waiting for a connection. What was sent to PostgreSQL goes on. */
   signal?: AbortSignal | undefined;
 }
 
@@ -48,10 +59,31 @@ export class Store implements Session {
 
   async exec<Row = Record<string, unknown>>(
     text: string,
-    values: readonly unknown[] = [],
+    values?: readonly unknown[],
     options?: WaitOptions,
   ): Promise<Rows<Row>> {
     return this.#withClient((client) => this.#run<Row>(client, text, values), options);
+  }
+
+  /** Like `exec`, with every value as PostgreSQL's own text and the type of each column. */
+  async execText(text: string, values: readonly unknown[], options?: WaitOptions): Promise<TextRows> {
+    return this.#withClient(async (client) => {
+      this.statements += 1;
+      try {
+        const result = await client.query({
+          text,
+          values: values as unknown[],
+          rowMode: 'array',
+          types: AS_TEXT,
+        });
+        return {
+          oids: result.fields.map((field) => field.dataTypeID),
+          rows: result.rows as TextRows['rows'],
+        };
+      } catch (error) {
+        throw toStoreError(error);
+      }
+    }, options);
   }
 
   /** Runs `body` in one transaction: committed when it resolves, rolled back when it rejects. */
@@ -60,7 +92,7 @@ export class Store implements Session {
       await this.#control(client, 'BEGIN');
       let result: T;
       try {
-        result = await body({ exec: (text, values = []) => this.#run(client, text, values) });
+        result = await body({ exec: (text, values) => this.#run(client, text, values) });
       } catch (error) {
         // The first error is the one to report; a connection that cannot roll back is discarded by pg.
         await client.query('ROLLBACK').catch(() => {});
@@ -71,67 +103,75 @@ export class Store implements Session {
     }, options);
   }
 
+  /**
+   * Runs `body` on one connection outside of a transaction, for work that a session must hold together.
+   * The connection is closed afterwards, so that no session state (SET, locks) reaches later callers.
+   */
+  async session<T>(body: (session: Session) => Promise<T>, options?: WaitOptions): Promise<T> {
+    return this.#withClient((client) => body({ exec: (text, values) => this.#run(client, text, values) }), {
+      ...options,
+      discard: true,
+    });
+  }
+
   async close(): Promise<void> {
     await this.#pool.end();
   }
 
   async #control(client: pg.PoolClient, text: 'BEGIN' | 'COMMIT'): Promise<void> {
+    let answer: string;
     try {
-      await client.query(text);
+      ({ command: answer } = await client.query(text));
     } catch (error) {
       throw toStoreError(error);
     }
+    // The answer to the COMMIT of a transaction in which a statement had failed is ROLLBACK.
+    if (answer !== text)
+      throw new StoreError(`PostgreSQL answered ${answer} to ${text}`, { sqlState: '25P02' });
   }
 
-  async #run<Row>(client: pg.PoolClient, text: string, values: readonly unknown[]): Promise<Rows<Row>> {
+  async #run<Row>(client: pg.PoolClient, text: string, values?: readonly unknown[]): Promise<Rows<Row>> {
     this.statements += 1;
     try {
-      const result = await client.query(text, values as unknown[]);
+      // With values, even none, the extended protocol: it takes one statement, so that no text of a
+      // caller's can end the transaction that it runs in.
+      const result = await client.query(values === undefined ? { text } : extended(text, values));
       return { rowCount: result.rowCount ?? 0, rows: result.rows as Row[] };
     } catch (error) {
       throw toStoreError(error);
     }
   }
 
-  /**
-   * An aborted call rejects at once. Its statement goes on in the background (PostgreSQL has no
-   * cheap cancel) and the connection returns to the pool when it is done.
-   */
-  async #withClient<T>(body: (client: pg.PoolClient) => Promise<T>, options?: WaitOptions): Promise<T> {
-    const signal = options?.signal;
-    signal?.throwIfAborted();
-    const work = async (): Promise<T> => {
-      let client: pg.PoolClient;
-      try {
-        client = await this.#pool.connect();
-      } catch (error) {
-        throw toStoreError(error);
-      }
-      let broken: Error | undefined;
-      const onError = (error: Error) => {
-        broken = error;
-      };
-      client.on('error', onError);
-      try {
-        signal?.throwIfAborted();
-        return await body(client);
-      } finally {
-        client.off('error', onError);
-        client.release(broken ?? this.#pool.idleCount >= this.#maxIdle);
-      }
+  /** A signal counts until the statement is sent; PostgreSQL has no cheap cancel. */
+  async #withClient<T>(
+    body: (client: pg.PoolClient) => Promise<T>,
+    options?: WaitOptions & { discard?: boolean },
+  ): Promise<T> {
+    options?.signal?.throwIfAborted();
+    let client: pg.PoolClient;
+    try {
+      client = await this.#pool.connect();
+    } catch (error) {
+      throw toStoreError(error);
+    }
+    let broken: Error | undefined;
+    const onError = (error: Error) => {
+      broken = error;
     };
-    return signal === undefined ? work() : raceAbort(work(), signal);
+    client.on('error', onError);
+    try {
+      options?.signal?.throwIfAborted();
+      return await body(client);
+    } finally {
+      client.off('error', onError);
+      client.release(broken ?? (options?.discard === true || this.#pool.idleCount >= this.#maxIdle));
+    }
   }
 }
 
-/** Settles as `promise` does, or rejects with the signal's reason if that comes first. */
-export function raceAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
+/** `queryMode` has been in pg since 8.12, but is missing in its types. */
+function extended(text: string, values: readonly unknown[]): pg.QueryConfig & { queryMode: 'extended' } {
+  return { text, values: values as unknown[], queryMode: 'extended' };
 }
 
 /** Wraps what `pg` throws; the message is PostgreSQL's, without the connection string. */

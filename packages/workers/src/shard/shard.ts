@@ -218,15 +218,16 @@ export class Shard {
     counters.add(shard, 'flushes', 1);
     counters.addLatency(shard, durationMs);
     counters.add(shard, 'applied', operations);
-    this.#board.settle(operations);
-    this.#cycle.commit(swapped, durationMs);
-    counters.set(shard, 'pendingGroups', this.#cycle.pendingGroups);
-    for (const inbox of this.#inboxes) inbox.announceCommit();
     for (const unmatched of result.unmatched) {
       counters.add(shard, 'unmatched', unmatched.operations);
       this.#notify({ type: 'flush:task:unmatched', shard, ...unmatched });
     }
+    counters.set(shard, 'pendingGroups', this.#aggregator.groups);
     this.#notify({ type: 'flush:transaction:committed', shard, groups, operations, durationMs });
+    this.#board.settle(operations);
+    // Who waits for the commit may look at the figures as soon as it hears of it.
+    this.#cycle.commit(swapped, durationMs);
+    for (const inbox of this.#inboxes) inbox.announceCommit();
   }
 
   async #answer(): Promise<void> {

@@ -1,0 +1,89 @@
+import { checkKey } from './key.js';
+import type { Duration } from './options/duration.js';
+import type { Buildable } from './sql/index.js';
+import type { WaitOptions } from './store/store.js';
+import { checkValue } from './value.js';
+import { type BatchResult, BatchRun } from './write/batch-run.js';
+import { writeTask } from './write/write-task.js';
+import type { CacheEntry, Writer } from './write/writer.js';
+
+/** Runs a call of the engine: refused when closed, awaited by `close()`, raced with the signal. */
+type Guard = <T>(work: () => Promise<T>, options: WaitOptions | undefined) => Promise<T>;
+
+/**
+ * Collects writes; `execute()` runs the strong ones in one transaction, then the delayed and periodic
+ * ones, then all cache writes in one pipeline. Each call checks its arguments at once.
+ *
+ * @example
+ * await zm.batch().cacheAndStore('feed_1', data, task).cacheOnly('feed_2', other).execute();
+ */
+export class Batch {
+  readonly #run: BatchRun;
+  readonly #toTtlMs: (ttl: Duration | undefined) => number;
+  readonly #toDelayMs: (delay: Duration | undefined) => number;
+  readonly #guard: Guard;
+
+  constructor(
+    writer: Writer,
+    toTtlMs: (ttl: Duration | undefined) => number,
+    toDelayMs: (delay: Duration | undefined) => number,
+    guard: Guard,
+  ) {
+    this.#run = new BatchRun(writer);
+    this.#toTtlMs = toTtlMs;
+    this.#toDelayMs = toDelayMs;
+    this.#guard = guard;
+  }
+
+  cacheOnly(key: string, data: Uint8Array, options?: { ttl?: Duration }): this {
+    this.#run.add({ kind: 'cache', key, task: undefined, cached: this.#entry(key, data, options?.ttl) });
+    return this;
+  }
+
+  cacheAndStore(key: string, data: Uint8Array, task?: Buildable, options?: { ttl?: Duration }): this {
+    const cached = this.#entry(key, data, options?.ttl);
+    this.#run.add({ kind: 'store', key, task: writeTask(key, cached?.value ?? null, task), cached });
+    return this;
+  }
+
+  cacheAndDelayStore(
+    key: string,
+    data: Uint8Array,
+    task?: Buildable,
+    options?: { delay?: Duration; ttl?: Duration },
+  ): this {
+    const cached = this.#entry(key, data, options?.ttl);
+    const delayMs = this.#toDelayMs(options?.delay);
+    this.#run.add({ kind: 'delay', key, task: writeTask(key, cached?.value ?? null, task), cached, delayMs });
+    return this;
+  }
+
+  cacheAndPeriodicStore(
+    key: string,
+    data: Uint8Array | null,
+    task?: Buildable,
+    options?: { ttl?: Duration },
+  ): this {
+    checkKey(key);
+    const cached = data === null ? undefined : this.#entry(key, data, options?.ttl);
+    this.#run.add({ kind: 'periodic', key, task: writeTask(key, cached?.value ?? null, task), cached });
+    return this;
+  }
+
+  /**
+   * Results in the order of the calls: `{ rowCount, rows }` of strong writes, receipts of periodic
+   * ones, undefined for the others. A batch can be executed once.
+   *
+   * @throws StoreError when the transaction failed: nothing of the batch was done then
+   */
+  async execute(options?: WaitOptions): Promise<BatchResult[]> {
+    return this.#guard(() => this.#run.execute(options), options);
+  }
+
+  #entry(key: string, data: Uint8Array, ttl: Duration | undefined): CacheEntry {
+    checkKey(key);
+    checkValue(data);
+    // A copy: the caller may reuse its buffer before execute().
+    return { key, value: Buffer.from(data), ttlMs: this.#toTtlMs(ttl) };
+  }
+}

@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import type { Cluster, Redis } from 'ioredis';
+
+/** The bitmap begins with a header: run id of the server (40), random (24), time of creation (16). */
+export const HEADER_BYTES = 128;
+
+/**
+ * Whether the bitmap is the one it was: same token, and the server process that wrote it still runs.
+ * A restart from a snapshot, and a replica that took over, come back with an old bitmap under its old
+ * token, and with another run id.
+ */
+const HEADER = `
+local header = redis.call('GETRANGE', KEYS[1], 0, 79)
+local function runId() return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') end
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+`;
+
+/** me, random, names of members known from before → [header, now]. Registers as not yet trusted. */
+export const JOIN = `${HEADER}
+local time, id = now(), runId()
+local isLost = redis.call('EXISTS', KEYS[2]) == 0
+if #header < 80 or string.sub(header, 1, 40) ~= id then
+  header = id .. ARGV[2] .. string.format('%016d', time)
+  redis.call('DEL', KEYS[1])
+  redis.call('SETRANGE', KEYS[1], 0, header)
+  isLost = true
+end
+for n = 3, isLost and #ARGV or 0 do redis.call('ZADD', KEYS[2], 'NX', -time, ARGV[n]) end
+redis.call('ZADD', KEYS[2], -time, ARGV[1])
+return { header, time }`;
+
+/** header, me, trusted until, forget after → [now, members…], or nil when it must join again. */
+export const BEAT = `${HEADER}
+local time = now()
+if header ~= ARGV[1] or not redis.call('ZSCORE', KEYS[2], ARGV[2]) then return nil end
+redis.call('ZADD', KEYS[2], ARGV[3], ARGV[2])
+local bound = time - ARGV[4]
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '(0', bound)
+redis.call('ZREMRANGEBYSCORE', KEYS[2], -bound, '(0')
+local reply = redis.call('ZRANGE', KEYS[2], 0, -1)
+table.insert(reply, 1, time)
+return reply`;
+
+/** header, least age, layout, blocks… → the blocks' bytes, or a number that says what is in doubt. */
+export const READ = `${HEADER}
+if header ~= ARGV[1] or string.sub(header, 1, 40) ~= runId() then return 1 end
+local time = now()
+if time - tonumber(string.sub(header, 65, 80)) < tonumber(ARGV[2]) then return 2 end
+local members = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
+if #members == 0 then return 1 end
+for n = 1, #members, 2 do
+  if tonumber(members[n + 1]) <= time then return 3 end
+  if string.sub(members[n], 1, #ARGV[3]) ~= ARGV[3] then return 4 end
+end
+local blocks = {}
+for n = 4, #ARGV do
+  local first = ${HEADER_BYTES} + ARGV[n] * 64
+  blocks[n - 3] = redis.call('GETRANGE', KEYS[1], first, first + 63)
+end
+return blocks`;
+
+/** header, then block and 64 bytes to merge, in turn → whether it was done. */
+export const MERGE = `${HEADER}
+if header ~= ARGV[1] then return 0 end
+for n = 2, #ARGV, 2 do
+  local first = ${HEADER_BYTES} + ARGV[n] * 64
+  local old = redis.call('GETRANGE', KEYS[1], first, first + 63)
+  local merged = ARGV[n + 1]
+  if #old > 0 then
+    old = old .. string.rep('\\0', 64 - #old)
+    local words = {}
+    for at = 1, 64, 4 do
+      local a = struct.unpack('<I4', old, at)
+      local b = struct.unpack('<I4', merged, at)
+      words[#words + 1] = struct.pack('<I4', bit.bor(a, b) % 4294967296)
+    end
+    merged = table.concat(words)
+  end
+  if merged ~= old then redis.call('SETRANGE', KEYS[1], first, merged) end
+end
+return 1`;
+
+/** me. */
+export const LEAVE = `redis.call('ZREM', KEYS[2], ARGV[1]) return 1`;
+
+export type ScriptArgument = string | number | Buffer;
+
+const digests = new Map<string, string>();
+
+/** Runs a script by its digest, and sends its text only to a server that does not know it. */
+export async function runScript(
+  redis: Redis | Cluster,
+  script: string,
+  keys: readonly string[],
+  args: readonly ScriptArgument[],
+): Promise<unknown> {
+  let digest = digests.get(script);
+  if (digest === undefined) {
+    digest = createHash('sha1').update(script).digest('hex');
+    digests.set(script, digest);
+  }
+  const rest = [keys.length, ...keys, ...args];
+  try {
+    return await redis.callBuffer('evalsha', [digest, ...rest]);
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+    return await redis.callBuffer('eval', [script, ...rest]);
+  }
+}

@@ -1,0 +1,56 @@
+import type { Logger } from 'pino';
+import type { ResolvedOptions } from '../options/resolved.js';
+import type { Store } from '../store/store.js';
+import { BossDelayQueue } from './boss-delay-queue.js';
+import { BullDelayQueue } from './bull-delay-queue.js';
+import type { DelayEvent, DelayQueue } from './delay-queue.js';
+import { DelayedWriter } from './delayed-writer.js';
+
+export interface DelayQueueParts {
+  options: ResolvedOptions;
+  connectionString: string;
+  store: Store;
+  logger: Logger;
+  onEvent: (event: DelayEvent) => void;
+  /** Takes a deleted key out of the caches. */
+  forget: (key: string) => Promise<void>;
+}
+
+/** The delay queue on the configured backend: BullMQ on Redis, pg-boss on PostgreSQL. */
+export async function openDelayQueue(parts: DelayQueueParts): Promise<DelayQueue> {
+  const { options, connectionString, store, logger, onEvent, forget } = parts;
+  const writer = new DelayedWriter({
+    store,
+    onCommitted: (write) => (write.deleteAfter === true ? forget(write.key) : Promise.resolve()),
+    onCleanUpError: (error) => logger.warn({ err: error }, 'old operation ids were not deleted'),
+  });
+  const { redisAddr, redisPassword, redisDb, cachePrefix } = options;
+  if (options.delayBackend === 'postgres' || redisAddr === undefined) {
+    return BossDelayQueue.open({ connectionString, writer, onEvent, maxConnections: BOSS_CONNECTIONS });
+  }
+  const queue = await BullDelayQueue.open({
+    redisAddr,
+    redisPassword,
+    redisDb,
+    cachePrefix,
+    writer,
+    onEvent,
+  });
+  for (const warning of queue.warnings()) logger.warn(warning);
+  return queue;
+}
+
+/** Connections that the queue on PostgreSQL takes from the node's budget. */
+export const BOSS_CONNECTIONS = 2;
+
+/**
+ * Whether this node must look for due writes from the start: another node, or an earlier run, may have
+ * left some. On PostgreSQL the queue's tables are made by its first use, and polled from then on.
+ */
+export async function hasDelayQueue(store: Store, options: ResolvedOptions): Promise<boolean> {
+  if (options.delayBackend === 'redis') return true;
+  const { rows } = await store.exec<{ job: string | null }>(
+    `SELECT to_regclass('zmsg_boss.job')::text AS job`,
+  );
+  return rows[0]?.job != null;
+}

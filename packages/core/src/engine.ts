@@ -1,0 +1,277 @@
+import { type Shards, startShards } from '@zmsg/workers';
+import type { Logger } from 'pino';
+import { SharedLRU } from 'sharedarraybuffer-lru';
+import type { BloomBits } from './bloom/bloom-bits.js';
+import { BloomGate } from './bloom/bloom-gate.js';
+import { BloomShare, type ShareEvent } from './bloom/bloom-share.js';
+import type { DelayQueue } from './delay/delay-queue.js';
+import { BOSS_CONNECTIONS, hasDelayQueue, openDelayQueue } from './delay/open-delay-queue.js';
+import type { EngineEvent } from './events.js';
+import { IdGenerator } from './ids/id-generator.js';
+import { type ParsedId, parseId } from './ids/parse-id.js';
+import { L2 } from './l2/l2.js';
+import { RedisCache } from './l2/redis-cache.js';
+import { connectRedis, disconnectRedis } from './l2/redis-client.js';
+import { Loaders } from './load/loaders.js';
+import type { LoaderSource } from './load/source.js';
+import { createLogger } from './log.js';
+import { logEvent } from './log-event.js';
+import { engineMigrations } from './migrate/engine-migrations.js';
+import { type AppliedMigration, Migrations } from './migrate/index.js';
+import { resolveOptions, secretsOf } from './options/resolve.js';
+import type { ResolvedOptions } from './options/resolved.js';
+import type { ZMsgOptions } from './options/zmsg-options.js';
+import { Reader } from './read/reader.js';
+import { collectStats, type EngineStats } from './stats.js';
+import { lockDataDir } from './store/data-dir.js';
+import { startEmbedded } from './store/embedded.js';
+import { Store } from './store/store.js';
+import { Writer } from './write/writer.js';
+
+/** The wired parts of an open engine. */
+export interface Engine {
+  readonly options: ResolvedOptions;
+  readonly store: Store;
+  readonly reader: Reader;
+  readonly writer: Writer;
+  readonly shards: Shards;
+  readonly bloom: BloomGate | undefined;
+  readonly ids: IdGenerator;
+  addLoader(prefix: string, source: LoaderSource, options: { bloom?: boolean } | undefined): void;
+  parseId(id: string): ParsedId;
+  migrations(): Migrations;
+  delayQueue(): Promise<DelayQueue>;
+  stats(): EngineStats;
+  close(): Promise<void>;
+}
+
+/** Longest wait for a connection, at open and later, milliseconds. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+const REDIS_CONNECT_TIMEOUT_MS = 5_000;
+const REDIS_DISCONNECT_TIMEOUT_MS = 500;
+
+/** Of each ring between this thread and a shard; some ten thousand likes. */
+const RING_BYTES = 2 ** 20;
+
+/** Opened parts, closed in reverse: on `close()`, or when opening fails half-way. */
+class Opened {
+  readonly #closers: (() => unknown)[] = [];
+
+  onClose(close: () => unknown): void {
+    this.#closers.push(close);
+  }
+
+  /** Closes everything even if some of it fails; then throws the first failure. */
+  async close(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const close of this.#closers.splice(0).reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+}
+
+/** Opens and wires all parts of an engine: the one place where they meet. */
+export async function openEngine(
+  input: string | ZMsgOptions | undefined,
+  onEvent: (event: EngineEvent) => void,
+): Promise<Engine> {
+  const options = resolveOptions(input);
+  const logger = createLogger({
+    level: options.logLevel,
+    format: options.logFormat,
+    secrets: secretsOf(options),
+  });
+  const opened = new Opened();
+  try {
+    return await wire(options, logger, opened, (event) => {
+      logEvent(logger, event);
+      onEvent(event);
+    });
+  } catch (error) {
+    // What opening failed with is the news, not what closing the rest may fail with.
+    await opened.close().catch((closing: unknown) => logger.error({ err: closing }, 'closing failed'));
+    throw error;
+  }
+}
+
+async function wire(
+  options: ResolvedOptions,
+  logger: Logger,
+  opened: Opened,
+  onEvent: (event: EngineEvent) => void,
+): Promise<Engine> {
+  const connectionString = options.postgresDsn ?? (await embedded(options, logger, opened));
+  const budget = shareConnections(options);
+  const openStore = (dsn: string) => {
+    const store = new Store({
+      connectionString: dsn,
+      maxOpen: budget.store,
+      maxIdle: options.postgresMaxIdleConns,
+      maxLifetimeMs: options.postgresConnMaxLifetimeMs,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      onIdleError: (error) => logger.warn({ err: error }, 'an idle connection to PostgreSQL broke'),
+    });
+    opened.onClose(() => store.close());
+    return store;
+  };
+  const store = openStore(connectionString);
+  const readStore = options.postgresReadDsn === undefined ? store : openStore(options.postgresReadDsn);
+  const onApplied = (migration: AppliedMigration) => logger.info(migration, 'migration applied');
+  await engineMigrations(store, { onApplied }).migrate();
+
+  const ids = await IdGenerator.open({
+    store,
+    epochMs: options.idEpochMs,
+    leaseTtlMs: options.idLeaseTtlMs,
+    onEvent,
+  });
+  opened.onClose(() => ids.close());
+
+  const l1 = SharedLRU.create({
+    maxBytes: options.l1MaxCost,
+    counters: options.l1NumCounters,
+    bufferItems: options.l1BufferItems,
+    maxValueBytes: options.l1MaxValue,
+  });
+  const l2 = await openL2(options, logger, opened);
+  const bloom = openBloom(options, store, opened, logger, onEvent);
+  const loaders = new Loaders(readStore);
+  const reader = new Reader({ l1, l2, bloom, loaders, defaultTtlMs: options.defaultTtlMs });
+
+  const shards = await startShards({
+    store: {
+      connectionString,
+      maxConnections: budget.shards,
+      maxLifetimeMs: options.postgresConnMaxLifetimeMs,
+      singleSession: options.postgresDsn === undefined,
+    },
+    shards: options.batchShards,
+    batchSize: options.batchSize,
+    batchIntervalMs: options.batchIntervalMs,
+    ringBytes: RING_BYTES,
+    pendingMax: options.pendingMax,
+    onFull: options.onFull,
+    onEvent,
+  });
+  opened.onClose(() => shards.close({ timeoutMs: options.shutdownTimeoutMs }));
+
+  let queue: Promise<DelayQueue> | undefined;
+  const delayQueue = () => {
+    const forget = (key: string) => writer.forget(key);
+    const opening = queue ?? openDelayQueue({ options, connectionString, store, onEvent, logger, forget });
+    queue = opening;
+    // One that did not open is tried again by the next write.
+    opening.catch(() => {
+      queue = undefined;
+    });
+    return opening;
+  };
+  const writer: Writer = new Writer({ l1, l2, bloom, reader, store, shards, delayQueue });
+  opened.onClose(async () => (await queue)?.close());
+  if (await hasDelayQueue(store, options)) await delayQueue();
+
+  return {
+    options,
+    store,
+    reader,
+    writer,
+    shards,
+    bloom,
+    ids,
+    addLoader(prefix, source, loaderOptions) {
+      loaders.register(prefix, source);
+      const scanned = typeof source !== 'function' && (loaderOptions?.bloom ?? source.bloom ?? true);
+      if (scanned) bloom?.addSource({ prefix, table: source.table, key: source.key });
+      else bloom?.exempt(prefix);
+    },
+    parseId: (id) => parseId(id, options.idEpochMs),
+    migrations: () => new Migrations(store, { onApplied }),
+    delayQueue,
+    stats: () =>
+      collectStats({ l1, l2, bloom, reader, loaders, stores: [...new Set([store, readStore])], shards }),
+    close: () => opened.close(),
+  };
+}
+
+async function embedded(options: ResolvedOptions, logger: Logger, opened: Opened): Promise<string> {
+  const lock = lockDataDir(options.dataDir);
+  opened.onClose(() => lock.release());
+  const server = await startEmbedded({ dataDir: options.dataDir, logger });
+  opened.onClose(() => server.close());
+  return server.connectionString;
+}
+
+/**
+ * One budget for the whole node: the shards get up to half (a flush is rare and long), the delay queue
+ * on PostgreSQL its two, calls the rest.
+ */
+function shareConnections(options: ResolvedOptions): { shards: number; store: number } {
+  const queue = options.delayBackend === 'postgres' ? BOSS_CONNECTIONS : 0;
+  const max = options.postgresMaxOpenConns - queue;
+  const shards = Math.max(1, Math.min(options.batchShards, Math.floor(max / 2)));
+  return { shards, store: Math.max(1, max - shards) };
+}
+
+async function openL2(options: ResolvedOptions, logger: Logger, opened: Opened): Promise<L2 | undefined> {
+  const { redisAddr } = options;
+  if (redisAddr === undefined) return undefined;
+  const tier = await RedisCache.open({
+    redisAddr,
+    redisPassword: options.redisPassword,
+    redisDb: options.redisDb,
+    redisPoolSize: options.redisPoolSize,
+    cachePrefix: options.cachePrefix,
+    onConnectionError: (error) => logger.warn({ err: error }, 'Redis (L2) cannot be reached'),
+  });
+  const l2 = new L2(tier);
+  opened.onClose(() => l2.close());
+  return l2;
+}
+
+/**
+ * Without Redis the local filter decides alone: several nodes need the same Redis to be coherent at
+ * all. The tables are read from the primary, since a replica may lack the newest keys.
+ */
+function openBloom(
+  options: ResolvedOptions,
+  store: Store,
+  opened: Opened,
+  logger: Logger,
+  onEvent: (event: EngineEvent) => void,
+): BloomGate | undefined {
+  const { redisAddr, redisPassword, redisDb, cachePrefix } = options;
+  if (!options.bloomEnabled) return undefined;
+  let share: ((bits: BloomBits, onEvent: (event: ShareEvent) => void) => BloomShare) | undefined;
+  if (redisAddr !== undefined) {
+    const redis = connectRedis(
+      { redisAddr, redisPassword, redisDb },
+      {
+        connectionName: 'zmsg-bloom',
+        connectTimeoutMs: REDIS_CONNECT_TIMEOUT_MS,
+        socketTimeoutMs: REDIS_CONNECT_TIMEOUT_MS,
+        disconnectTimeoutMs: REDIS_DISCONNECT_TIMEOUT_MS,
+        whenAway: 'refuse',
+        autoPipelining: false,
+        onError: (error) => logger.warn({ err: error }, 'Redis (Bloom filter) cannot be reached'),
+      },
+    );
+    opened.onClose(() => disconnectRedis(redis, REDIS_DISCONNECT_TIMEOUT_MS));
+    share = (bits, onShareEvent) => new BloomShare({ redis, cachePrefix }, bits, onShareEvent);
+  }
+  const bloom = new BloomGate({
+    store,
+    capacity: options.bloomCapacity,
+    errorRate: options.bloomErrorRate,
+    exclusive: redisAddr === undefined,
+    share,
+    onEvent,
+  });
+  opened.onClose(() => bloom.close());
+  return bloom;
+}

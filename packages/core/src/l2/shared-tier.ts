@@ -1,0 +1,77 @@
+/** A value of the shared tier and what is left of its life. */
+export interface TierEntry {
+  readonly value: Buffer;
+  /**
+   * Milliseconds left, `Infinity` for an entry without expiry. 0: the writer's clock says that it is
+   * over while Redis still has it; the value may be answered, but must not be kept in L1.
+   */
+  readonly remainingTtlMs: number;
+}
+
+export interface TierWrite {
+  readonly key: string;
+  readonly value: Uint8Array;
+  /** Milliseconds; `Infinity`: no expiry. */
+  readonly ttlMs: number;
+}
+
+export interface TierStats {
+  /** Keys found. */
+  hits: number;
+  /** Keys that the tier answered it does not have. */
+  misses: number;
+  /** Calls that the tier answered with an error, or whose connection broke. */
+  errors: number;
+  /** Calls that got no answer within the command time-out. */
+  timeouts: number;
+  /** Calls refused at once because the tier is away or has too much in flight. */
+  refused: number;
+  /** `away`: calls are refused at once, and connecting goes on in the background. */
+  state: 'ready' | 'away' | 'closed';
+  breaker: 'closed' | 'open' | 'half-open';
+  inFlight: number;
+}
+
+/**
+ * The cache that all nodes share (L2).
+ *
+ * Reads never reject: a tier that is away, slow or broken answers like a miss, in bounded time, and
+ * counts it. Thus the read path falls through without a `catch`, and a call while the tier is away
+ * costs one shared resolved promise. Writes reject with a `TierError`, since a caller must know that
+ * an old value may have stayed.
+ */
+export interface SharedTier {
+  /** Undefined: not there, or the tier cannot say. */
+  get(key: string): Promise<TierEntry | undefined>;
+  /** What was found, in one round trip (cluster: one per node). Absent keys are absent from the map. */
+  getMany(keys: readonly string[]): Promise<Map<string, TierEntry>>;
+  /** `ttlMs` at or below 0 deletes. @throws TierError */
+  set(key: string, value: Uint8Array, ttlMs: number): Promise<void>;
+  /** All in one pipeline; not atomic. @throws TierError if any of them failed */
+  setMany(entries: readonly TierWrite[]): Promise<void>;
+  /** @throws TierError */
+  delete(keys: readonly string[]): Promise<void>;
+  /** Replaces the value and keeps the remaining TTL; false when there is no entry. @throws TierError */
+  replace(key: string, value: Uint8Array): Promise<boolean>;
+  /** Deletes every entry. @throws TierError */
+  clear(): Promise<void>;
+  /** Round trip, milliseconds. @throws TierError */
+  ping(): Promise<number>;
+  stats(): TierStats;
+  /** Waits for calls in flight (at most one command time-out), then closes all connections. */
+  close(): Promise<void>;
+}
+
+/**
+ * Why a call to the shared tier did not succeed. `refused`: nothing was sent. `timeout` and `failed`:
+ * it may have happened, or may still happen.
+ */
+export class TierError extends Error {
+  readonly reason: 'refused' | 'timeout' | 'failed';
+
+  constructor(reason: TierError['reason'], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'TierError';
+    this.reason = reason;
+  }
+}

@@ -1,0 +1,71 @@
+import type { CircuitBreaker } from './circuit-breaker.js';
+import { TierError } from './shared-tier.js';
+
+/** Bounds every call in time, counts how it ended, and tells the breaker. */
+export class TimedCalls {
+  inFlight = 0;
+  errors = 0;
+  timeouts = 0;
+  readonly #timeoutMs: number;
+  readonly #breaker: CircuitBreaker;
+  #whenIdle: (() => void)[] = [];
+
+  constructor(timeoutMs: number, breaker: CircuitBreaker) {
+    this.#timeoutMs = timeoutMs;
+    this.#breaker = breaker;
+  }
+
+  /** Settles as `reply` does, within the time-out. What comes later is ignored. @throws TierError */
+  run<T>(reply: Promise<T>): Promise<T> {
+    this.inFlight += 1;
+    return new Promise<T>((resolve, reject) => {
+      let settled = false;
+      const giveUp = () => {
+        if (settled) return;
+        settled = true;
+        this.timeouts += 1;
+        this.#breaker.failed();
+        this.#done();
+        reject(new TierError('timeout', `no answer from Redis within ${this.#timeoutMs} ms`));
+      };
+      // After a long turn of the event loop timers run before sockets are read: the answer may be
+      // there already. So the verdict falls after the next poll.
+      const timer = setTimeout(() => setImmediate(giveUp), this.#timeoutMs);
+      reply.then(
+        (value) => {
+          if (settled) return;
+          settled = true;
+          clearTimeout(timer);
+          this.#breaker.succeeded();
+          this.#done();
+          resolve(value);
+        },
+        (error: Error) => {
+          if (settled) return;
+          settled = true;
+          clearTimeout(timer);
+          this.errors += 1;
+          // An error reply (wrong type, out of memory) comes from a Redis that answers.
+          if (error.name === 'ReplyError') this.#breaker.succeeded();
+          else this.#breaker.failed();
+          this.#done();
+          reject(new TierError('failed', error.message, { cause: error }));
+        },
+      );
+    });
+  }
+
+  /** Resolves when no call waits any more: after at most one time-out if none is added. */
+  idle(): Promise<void> {
+    if (this.inFlight === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  #done(): void {
+    this.inFlight -= 1;
+    if (this.inFlight > 0 || this.#whenIdle.length === 0) return;
+    const waiting = this.#whenIdle;
+    this.#whenIdle = [];
+    for (const resolve of waiting) resolve();
+  }
+}

@@ -1,0 +1,13 @@
+export type { ConflictBuilder, ContentBuilder } from './content-builder.js';
+export { sql } from './content-builder.js';
+export type { CounterBuilder } from './counter-builder.js';
+export { counter } from './counter-builder.js';
+export { quoteIdentifier, quoteTable } from './identifier.js';
+export { jsonText } from './json.js';
+export type { MapBuilder } from './map-builder.js';
+export { map } from './map-builder.js';
+export type { SliceBuilder } from './slice-builder.js';
+export { slice } from './slice-builder.js';
+export type { ColumnBuilder, TableBuilder } from './table-builder.js';
+export { table } from './table-builder.js';
+export { type Buildable, isReadTask, toTask } from './to-task.js';

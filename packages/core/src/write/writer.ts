@@ -1,0 +1,228 @@
+import { randomUUID } from 'node:crypto';
+import { type Receipt, type Shards, StoreError, type Task } from '@zmsg/workers';
+import type { SharedLRU } from 'sharedarraybuffer-lru';
+import type { BloomGate } from '../bloom/bloom-gate.js';
+import type { DelayQueue } from '../delay/delay-queue.js';
+import type { L2 } from '../l2/l2.js';
+import type { Reader } from '../read/reader.js';
+import type { Rows, Store, WaitOptions } from '../store/store.js';
+import { KeyMutex } from './key-mutex.js';
+import { OperandCheck } from './operand-check.js';
+import { dropStatement } from './put-task.js';
+import { SubmitGate } from './submit-gate.js';
+
+export interface WriterParts {
+  l1: SharedLRU;
+  l2: L2 | undefined;
+  bloom: BloomGate | undefined;
+  reader: Reader;
+  store: Store;
+  shards: Shards;
+  delayQueue: () => Promise<DelayQueue>;
+}
+
+export type Row = Record<string, unknown>;
+
+export interface CacheEntry {
+  key: string;
+  value: Uint8Array;
+  ttlMs: number;
+}
+
+export interface StoreWrite {
+  key: string;
+  task: Task;
+}
+
+/**
+ * What happens to a write. Arguments are valid when they arrive here.
+ *
+ * Strong: Bloom bit → PostgreSQL → L2 → L1. A failed write leaves the cache as it was.
+ * Delayed: Bloom bit → queue → L2 → L1. Periodic: Bloom bit → shard → L2 → L1.
+ */
+export class Writer {
+  readonly #parts: WriterParts;
+  readonly #mutex = new KeyMutex();
+  readonly #gate = new SubmitGate();
+  readonly #operands: OperandCheck;
+
+  constructor(parts: WriterParts) {
+    this.#parts = parts;
+    this.#operands = new OperandCheck(parts.store);
+  }
+
+  async cache(key: string, data: Uint8Array, ttlMs: number): Promise<void> {
+    const { l2 } = this.#parts;
+    const token = this.#place(key, data, ttlMs);
+    if (l2 === undefined) return;
+    await l2.set(key, data, ttlMs);
+    this.#confirm(key, data, ttlMs, token);
+  }
+
+  /** Many at once, in one L2 pipeline. */
+  async cacheMany(entries: readonly CacheEntry[]): Promise<void> {
+    const { l2 } = this.#parts;
+    const tokens = entries.map(({ key, value, ttlMs }) => this.#place(key, value, ttlMs));
+    if (l2 === undefined) return;
+    await l2.setMany(entries);
+    for (const [at, { key, value, ttlMs }] of entries.entries()) {
+      this.#confirm(key, value, ttlMs, tokens[at] as number);
+    }
+  }
+
+  /** Writes now, then caches `data`. */
+  store(key: string, data: Uint8Array, task: Task, ttlMs: number, options?: WaitOptions): Promise<Rows<Row>> {
+    return this.#mutex.run(key, async () => {
+      await this.announce([key]);
+      const result = await this.#exec([key], (store) => store.exec<Row>(task.text, task.values, options));
+      await this.cache(key, data, ttlMs);
+      return result;
+    });
+  }
+
+  /** Writes now, then replaces what is cached, if anything is. */
+  storeAndReplace(key: string, data: Uint8Array, task: Task, options?: WaitOptions): Promise<Rows<Row>> {
+    return this.#mutex.run(key, async () => {
+      await this.announce([key]);
+      const result = await this.#exec([key], (store) => store.exec<Row>(task.text, task.values, options));
+      await this.replace(key, data);
+      return result;
+    });
+  }
+
+  /** All statements in one transaction; `then` runs when it is committed, before later writes of the keys. */
+  storeMany<T>(
+    writes: readonly StoreWrite[],
+    then: (results: Rows<Row>[]) => Promise<T>,
+    options?: WaitOptions,
+  ): Promise<T> {
+    const keys = writes.map((write) => write.key);
+    return this.#mutex.runAll(keys, async () => {
+      await this.announce(keys);
+      const results = await this.#exec(keys, (store) =>
+        store.transaction(async (session) => {
+          const rows: Rows<Row>[] = [];
+          for (const { task } of writes) rows.push(await session.exec<Row>(task.text, task.values));
+          return rows;
+        }, options),
+      );
+      return then(results);
+    });
+  }
+
+  async delay(key: string, task: Task, delayMs: number): Promise<void> {
+    await this.announce([key]);
+    const queue = await this.#parts.delayQueue();
+    await queue.enqueue(
+      { operationId: randomUUID(), key, task: { text: task.text, values: task.values } },
+      delayMs,
+    );
+  }
+
+  /** The periodic write without its cache part. Not async: a hot counter pays for no second promise. */
+  periodic(key: string, task: Task, options?: WaitOptions): Promise<Receipt> {
+    const { bloom, shards } = this.#parts;
+    const checked = this.#operands.check(task);
+    const announced = bloom !== undefined && mayInsert(task) ? bloom.add([key]) : undefined;
+    if (checked === undefined && announced === undefined && this.#gate.isOpen) {
+      return shards.submit(task, options);
+    }
+    return this.#gate.pass(Promise.all([checked, announced]), () => shards.submit(task, options));
+  }
+
+  /** Replaces a cached value, keeping its remaining time to live. False: nothing was cached. */
+  async replace(key: string, data: Uint8Array): Promise<boolean> {
+    const { l1, l2, reader } = this.#parts;
+    const ttl = l1.remainingTtl(key);
+    if (ttl !== undefined) {
+      const token = this.#place(key, data, ttl);
+      if (l2 !== undefined) {
+        await l2.replace(key, data);
+        this.#confirm(key, data, ttl, token);
+      }
+      return true;
+    }
+    l1.delete(key);
+    reader.supersede(key);
+    if (l2 === undefined) return false;
+    const replaced = await l2.replace(key, data);
+    l1.delete(key);
+    return replaced;
+  }
+
+  /** Deletes the key from the caches. */
+  async forget(key: string): Promise<void> {
+    const { l1, l2, reader } = this.#parts;
+    l1.delete(key);
+    reader.supersede(key);
+    if (l2 === undefined) return;
+    await l2.delete(key);
+    // Who read the old value from L2 in between may have filled it into L1.
+    l1.delete(key);
+    reader.supersede(key);
+  }
+
+  /** Deletes the row now, then the key from the caches. */
+  remove(key: string, task: Task | undefined, options?: WaitOptions): Promise<Rows<Row>> {
+    const { text, values } = task ?? dropStatement(key);
+    return this.#mutex.run(key, async () => {
+      const result = await this.#exec([key], (store) => store.exec<Row>(text, values, options));
+      await this.forget(key);
+      return result;
+    });
+  }
+
+  async removeLater(key: string, task: Task | undefined, delayMs: number): Promise<void> {
+    const { text, values } = task ?? dropStatement(key);
+    const queue = await this.#parts.delayQueue();
+    await queue.enqueue(
+      { operationId: randomUUID(), key, task: { text, values }, deleteAfter: true },
+      delayMs,
+    );
+    await this.forget(key);
+  }
+
+  /** Makes the keys pass the Bloom filters of all nodes, before their rows can be seen. */
+  async announce(keys: readonly string[]): Promise<void> {
+    await this.#parts.bloom?.add(keys);
+  }
+
+  /**
+   * A statement that PostgreSQL refused changed nothing: the cache stays. One whose answer was lost may
+   * have been committed: then nobody knows what is true, and the next read asks the database.
+   */
+  async #exec<T>(keys: readonly string[], statement: (store: Store) => Promise<T>): Promise<T> {
+    try {
+      return await statement(this.#parts.store);
+    } catch (error) {
+      if (error instanceof StoreError && error.outcomeUnknown) {
+        for (const key of keys) await this.forget(key);
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * Puts the value into L1 and makes every load that began earlier too old to be filled. Comes after
+   * the commit and before L2 is written.
+   */
+  #place(key: string, data: Uint8Array, ttlMs: number): number {
+    const { l1, reader } = this.#parts;
+    l1.set(key, data, { ttl: ttlMs });
+    reader.supersede(key);
+    return l1.fillToken(key);
+  }
+
+  /**
+   * Comes after L2 was written: a reader may have missed L1 (evicted) and filled the old value from L2
+   * in between. Refused if a newer write has come.
+   */
+  #confirm(key: string, data: Uint8Array, ttlMs: number, token: number): void {
+    this.#parts.l1.fill(key, data, token, { ttl: ttlMs });
+  }
+}
+
+/** Whether the task can make a row that was not there. */
+function mayInsert(task: Task): boolean {
+  return task.kind === 'content' || task.kind === 'put' || task.orInsert !== undefined;
+}

@@ -1,0 +1,208 @@
+import { type RedisServer, startRedis } from '@zmsg/testbed';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type BloomEvent, BloomGate } from '../dist/bloom/bloom-gate.js';
+import { BloomShare } from '../dist/bloom/bloom-share.js';
+import type { Store } from '../dist/store/store.js';
+import { Events, engineStore } from './ids-fixture.js';
+
+const LEASE_MS = 800;
+let store: Store;
+let server: RedisServer;
+const closing: (() => Promise<unknown>)[] = [];
+beforeAll(async () => {
+  [store, server] = await Promise.all([engineStore(10), startRedis()]);
+});
+afterAll(async () => {
+  await Promise.all([store.close(), server.destroy()]);
+});
+beforeEach(async () => {
+  const redis = new Redis(server.port);
+  await redis.flushall();
+  redis.disconnect();
+  await store.exec('TRUNCATE zmsg_data');
+});
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+const node = (options: { capacity?: number; prefix?: string; forgetMs?: number } = {}) => {
+  const redis = new Redis(server.port, { maxRetriesPerRequest: 1, retryStrategy: () => 20 });
+  redis.on('error', () => {});
+  const events = new Events<BloomEvent>();
+  const gate = new BloomGate({
+    store,
+    capacity: options.capacity ?? 5000,
+    errorRate: 0.0001,
+    exclusive: false,
+    share: (bits, onEvent) => {
+      const { prefix: cachePrefix = 'test:', forgetMs = 600_000 } = options;
+      return new BloomShare(
+        { redis, cachePrefix, leaseMs: LEASE_MS, readTimeoutMs: 500, forgetMs },
+        bits,
+        onEvent,
+      );
+    },
+    onEvent: events.on,
+  });
+  closing.push(async () => {
+    await gate.close();
+    redis.disconnect();
+  });
+  return { redis, gate, events };
+};
+/** A busy machine may make a beat or a read late, and then the key passes once more. */
+const denies = (gate: BloomGate, key: string) =>
+  expect.poll(() => gate.mayExist(key), { timeout: 20_000, interval: 10 }).toBe(false);
+const insert = (keys: readonly string[]) =>
+  store.exec(`INSERT INTO zmsg_data (id, data) SELECT unnest($1::text[]), ''`, [keys]);
+const write = async (gate: BloomGate, keys: string[]) => {
+  await gate.add(keys);
+  await insert(keys);
+};
+
+test('fault 9: a key another node added is never answered as absent', async () => {
+  const [a, b] = [node(), node()];
+  await Promise.all([a.gate.ready(), b.gate.ready()]);
+  await denies(b.gate, 'k1');
+  for (let n = 0; n < 300; n++) {
+    const [from, to] = n % 2 === 0 ? [a, b] : [b, a];
+    await denies(to.gate, `k${n}`);
+    await write(from.gate, [`k${n}`]);
+    expect(await to.gate.mayExist(`k${n}`)).toBe(true);
+  }
+  await denies(a.gate, 'other');
+  expect(a.gate.stats().share).toMatchObject({ state: 'joined', unshared: 0 });
+});
+
+test('a node that starts later knows the rows of the others', async () => {
+  const a = node();
+  await a.gate.ready();
+  await write(a.gate, ['early']);
+  const b = node();
+  await b.gate.ready();
+  expect(await b.gate.mayExist('early')).toBe(true);
+  await denies(b.gate, 'never');
+});
+
+test('keys that were added, but not written yet, survive the loss of the bitmap', async () => {
+  const [a, b] = [node(), node()];
+  await Promise.all([a.gate.ready(), b.gate.ready()]);
+  await a.gate.add(['slow']);
+  await a.redis.flushall();
+  // The first look-up finds the bitmap gone; nothing is denied until both have joined a new one.
+  expect(await b.gate.mayExist('slow')).toBe(true);
+  expect(await b.gate.mayExist('never')).toBe(true);
+  await Promise.all([a.gate.ready(), b.gate.ready()]);
+  expect(b.gate.stats().share?.incarnation).toBe(2);
+  await denies(b.gate, 'never');
+  await insert(['slow']);
+  expect(await b.gate.mayExist('slow')).toBe(true);
+});
+
+test('nothing is denied while keys are added, Redis is flushed, stopped and started', async () => {
+  const nodes = [node(), node()];
+  await Promise.all(nodes.map(({ gate }) => gate.ready()));
+  const rows: string[] = [];
+  let denied = 0;
+  let isOver = false;
+  const writers = nodes.map(async ({ gate }, at) => {
+    for (let n = 0; !isOver; n++) {
+      const key = `w${at}_${n}`;
+      await write(gate, [key]);
+      rows.push(key);
+      for (const each of nodes) {
+        const known = rows[Math.floor(Math.random() * rows.length)] as string;
+        if (!(await each.gate.mayExist(key))) expect.fail(`${key} was denied`);
+        if (!(await each.gate.mayExist(known))) expect.fail(`${known} was denied`);
+        if (!(await each.gate.mayExist(`x${n}`))) denied += 1;
+      }
+    }
+  });
+  const [{ redis }] = nodes as [(typeof nodes)[0]];
+  const faults = async () => {
+    await redis.flushall();
+    await Promise.all(nodes.map(({ gate }) => gate.ready()));
+    await server.stop('SIGKILL');
+    await new Promise((resolve) => setTimeout(resolve, 2 * LEASE_MS));
+    await server.start();
+    await Promise.all(nodes.map(({ gate }) => gate.ready()));
+    server.pause();
+    await new Promise((resolve) => setTimeout(resolve, 2 * LEASE_MS));
+    server.resume();
+    await Promise.all(nodes.map(({ gate }) => gate.ready()));
+    await redis.del(...(await redis.keys('*bits*')));
+    await Promise.all(nodes.map(({ gate }) => gate.ready()));
+  };
+  await faults().finally(() => {
+    isOver = true;
+  });
+  await Promise.all(writers);
+  expect(rows.length).toBeGreaterThan(100);
+  expect(denied).toBeGreaterThan(0);
+  for (const { gate } of nodes) expect(gate.stats().share).toMatchObject({ state: 'joined', unshared: 0 });
+});
+
+test('a node that cannot reach Redis stops the others from denying before it writes', async () => {
+  const [a, b] = [node(), node()];
+  await Promise.all([a.gate.ready(), b.gate.ready()]);
+  await denies(b.gate, 'alone');
+  a.redis.disconnect();
+  const started = performance.now();
+  await write(a.gate, ['alone']);
+  expect(performance.now() - started).toBeLessThan(LEASE_MS + 500);
+  expect(await b.gate.mayExist('alone')).toBe(true);
+  expect(await b.gate.mayExist('never')).toBe(true);
+  expect(a.gate.stats().share).toMatchObject({ state: 'apart', unshared: 1 });
+  await write(a.gate, ['alone2']); // nobody counts on it any more: no waiting
+  await a.redis.connect();
+  await Promise.all([a.gate.ready(), b.gate.ready()]);
+  expect(await b.gate.mayExist('alone2')).toBe(true);
+  await denies(b.gate, 'never');
+  expect(a.gate.stats().share).toMatchObject({ state: 'joined', unshared: 0 });
+});
+
+test('a restart of Redis from an old snapshot is noticed', async () => {
+  const [a, b] = [node(), node()];
+  await Promise.all([a.gate.ready(), b.gate.ready()]);
+  await a.redis.save();
+  await write(a.gate, ['after the snapshot']);
+  await server.stop('SIGKILL');
+  await server.start();
+  expect(await b.gate.mayExist('after the snapshot')).toBe(true);
+  await Promise.all([a.gate.ready(), b.gate.ready()]);
+  expect(await b.gate.mayExist('after the snapshot')).toBe(true);
+  expect(b.gate.stats().share?.incarnation).toBe(2);
+});
+
+test('a node with another capacity shares no bits, so nothing is denied while it runs', async () => {
+  const a = node();
+  await a.gate.ready();
+  await denies(a.gate, 'k');
+  const b = node({ capacity: 77 });
+  await b.events.until('bloom:share:joined');
+  await write(b.gate, ['k']);
+  expect(await a.gate.mayExist('k')).toBe(true);
+  expect(await b.gate.mayExist('never')).toBe(true);
+  await b.gate.close();
+  await a.gate.ready();
+  await denies(a.gate, 'never');
+});
+
+test('a node that died is waited for, and forgotten after its time', async () => {
+  const a = node({ forgetMs: 1500 });
+  const b = node({ forgetMs: 1500 });
+  await Promise.all([a.gate.ready(), b.gate.ready()]);
+  b.redis.disconnect(); // its end is not told
+  await b.gate.close();
+  await expect.poll(() => a.gate.mayExist('never'), { timeout: 5000, interval: 20 }).toBe(true);
+  await a.gate.ready();
+  await denies(a.gate, 'never');
+});
+
+test('two engines under different prefixes know nothing of each other', async () => {
+  const [a, b] = [node({ prefix: 'one:' }), node({ prefix: 'two:' })];
+  await Promise.all([a.gate.ready(), b.gate.ready()]);
+  await a.gate.add(['k']);
+  await denies(b.gate, 'k');
+});

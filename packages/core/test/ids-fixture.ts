@@ -1,0 +1,88 @@
+import { readFile } from 'node:fs/promises';
+import { createDatabase } from '@zmsg/testbed';
+import { inject } from 'vitest';
+import type { IdClock } from '../dist/ids/id-clock.js';
+import { Store } from '../dist/store/store.js';
+
+export const EPOCH_MS = Date.UTC(2024, 0, 1);
+
+export function openStore(connectionString: string, maxOpen = 5): Store {
+  const onIdleError = () => {};
+  const pool = { maxOpen, maxIdle: maxOpen, maxLifetimeMs: 300_000, connectTimeoutMs: 5_000 };
+  return new Store({ connectionString, onIdleError, ...pool });
+}
+
+/** A store on a database of its own with the engine's tables. */
+export async function engineStore(maxOpen = 5): Promise<Store> {
+  const store = openStore(await createDatabase(inject('postgresPort')), maxOpen);
+  await store.exec(await readFile(new URL('../../../schema/001_engine.sql', import.meta.url), 'utf8'));
+  return store;
+}
+
+/** Time that moves only when told to. Waiting moves it. */
+export class SteppedClock implements IdClock {
+  wallMs: number;
+  elapsedMs = 1000;
+  waitedMs = 0;
+  readonly #timers = new Set<{ atMs: number; run: () => void }>();
+
+  constructor(wallMs = Date.now()) {
+    this.wallMs = wallMs;
+  }
+
+  nowMs(): number {
+    return this.wallMs;
+  }
+
+  monotonicMs(): number {
+    return this.elapsedMs;
+  }
+
+  wait(ms: number): void {
+    this.waitedMs += ms;
+    this.wallMs += ms;
+    this.elapsedMs += ms;
+  }
+
+  after(ms: number, run: () => void): () => void {
+    const timer = { atMs: this.elapsedMs + ms, run };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  }
+
+  /** Both clocks go on by `ms`, and what became due is called. */
+  advance(ms: number): void {
+    this.wallMs += ms;
+    this.elapsedMs += ms;
+    for (const timer of [...this.#timers])
+      if (timer.atMs <= this.elapsedMs && this.#timers.delete(timer)) timer.run();
+  }
+
+  /** The wall clock is set, which takes a moment. */
+  step(ms: number): void {
+    this.wallMs += ms;
+    this.elapsedMs += 2;
+  }
+}
+
+/** Collects events, and waits for one. */
+export class Events<E extends { type: string }> {
+  readonly all: E[] = [];
+  #wake: () => void = () => {};
+
+  readonly on = (event: E): void => {
+    this.all.push(event);
+    this.#wake();
+  };
+
+  count(type: E['type']): number {
+    return this.all.filter((event) => event.type === type).length;
+  }
+
+  async until(type: E['type'], count = 1): Promise<void> {
+    while (this.count(type) < count)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+  }
+}

@@ -1,0 +1,169 @@
+import { failpoint } from './failpoint.js';
+import type { FrequencySketch } from './frequency-sketch.js';
+import { BUCKET_SLOTS, SEGMENT } from './layout.js';
+import { META, SEAL, sealOfPlace, slotOf, UNIT_BYTES, VALUE_BYTES } from './record.js';
+import type { Ring } from './ring.js';
+import { MAX_FREQUENCY, type Segment, SegmentCorruptError } from './segment.js';
+
+/** Hits on probation that take an entry to the main ring. */
+const HITS_TO_STAY = 1;
+/** Uses in the sketch that take a new entry to the main ring at once: it was here before. */
+const USES_TO_SKIP_PROBATION = 2;
+/** Records spared in a row for one set; the next is evicted, so that a set ends in bounded time. */
+const MAX_SPARED = 64;
+
+/**
+ * Who stays: S3-FIFO (Yang et al., SOSP 2023) on two logs, with the frequency sketch in the place of its
+ * ghost queue. New entries pass through the small ring; what was read there, or was in use before, goes to
+ * the main ring. An entry at the tail of the main ring is spared, at the cost of one of its hits, by
+ * moving it to the head.
+ *
+ * A log holds dead records too (overwritten, deleted). As long as the live ones leave a seventh of the
+ * main ring, nothing is evicted: live records at the tail are moved, and the dead ones give their
+ * space. So a key that is written often does not push out keys that are not.
+ *
+ * Everything here runs under the segment's lock.
+ */
+export class Eviction {
+  readonly #segment: Segment;
+  readonly #sketch: FrequencySketch;
+  readonly #roomyUnits: number;
+
+  constructor(segment: Segment, sketch: FrequencySketch) {
+    this.#segment = segment;
+    this.#sketch = sketch;
+    this.#roomyUnits = Math.floor((segment.main.size * 6) / 7) - segment.slackUnits;
+  }
+
+  /** The ring for an entry that is not in the cache. Counts the use. */
+  ringForNew(h1: number): Ring {
+    const known = this.#sketch.estimate(h1) >= USES_TO_SKIP_PROBATION;
+    this.#sketch.add(h1);
+    this.#sketch.age(1);
+    return known ? this.#segment.main : this.#segment.small;
+  }
+
+  /** Room for a record in that ring, or in the main ring if it is too large for the small one. */
+  allocate(wanted: Ring, units: number, now: number): number {
+    const { small, main } = this.#segment;
+    // One entry must not take all of the small ring: the others would pass through it unseen.
+    const ring = units > small.size >> 2 ? main : wanted;
+    if (ring === main) this.#makeRoomInMain(units, now);
+    else this.#makeRoomInSmall(units, now);
+    failpoint('evicted');
+    return ring.append(units);
+  }
+
+  /** A free slot for the key; if both of its buckets are full, the entry with the fewest hits gives way. */
+  slotFor(h1: number, h2: number): number {
+    const segment = this.#segment;
+    const first = segment.bucket1(h2);
+    const second = segment.bucket2(h1, h2);
+    let victim = -1;
+    let fewest = MAX_FREQUENCY + 1;
+    for (let bucket = first; ; bucket = second) {
+      for (let i = 0; i < BUCKET_SLOTS; i += 1) {
+        const slot = segment.slotAt(bucket, i);
+        // The second bucket only when the first is full: readers then mostly look at one line.
+        if (segment.words[bucket + BUCKET_SLOTS + i] === 0) return slot;
+        const hits = segment.bytes[segment.frequencyByte(slot)] as number;
+        if (hits < fewest) {
+          fewest = hits;
+          victim = slot;
+        }
+      }
+      if (bucket === second) break;
+    }
+    segment.vacate(victim);
+    segment.count(SEGMENT.evictions);
+    return victim;
+  }
+
+  #makeRoomInSmall(units: number, now: number): void {
+    const segment = this.#segment;
+    const { small, main } = segment;
+    while (small.span(units) > small.free) {
+      const record = this.#liveAtTail(small, now);
+      if (record < 0) continue;
+      const size = segment.unitsAt(record);
+      const slot = slotOf(segment.words[record + META] as number);
+      const hits = segment.bytes[segment.frequencyByte(slot)] as number;
+      if (hits >= HITS_TO_STAY || main.live + size <= this.#roomyUnits) {
+        this.#makeRoomInMain(size, now);
+        this.#move(record, slot, size, small);
+        segment.bytes[segment.frequencyByte(slot)] = 0;
+      } else {
+        this.#evict(slot);
+      }
+      small.drop(size);
+    }
+  }
+
+  #makeRoomInMain(units: number, now: number): void {
+    const segment = this.#segment;
+    const { main, bytes } = segment;
+    let spared = 0;
+    while (main.span(units) + segment.slackUnits > main.free) {
+      const record = this.#liveAtTail(main, now);
+      if (record < 0) continue;
+      const size = segment.unitsAt(record);
+      const slot = slotOf(segment.words[record + META] as number);
+      const frequency = segment.frequencyByte(slot);
+      const hits = bytes[frequency] as number;
+      const roomy = main.live + units <= this.#roomyUnits;
+      if (spared < MAX_SPARED && (hits > 0 || roomy) && main.span(size) <= main.free) {
+        spared += 1;
+        if (hits > 0) bytes[frequency] = hits - 1;
+        this.#move(record, slot, size, main);
+      } else {
+        this.#evict(slot);
+      }
+      main.drop(size);
+    }
+  }
+
+  /** The record at the tail if it is live; else what is there is dropped, and the answer is -1. */
+  #liveAtTail(ring: Ring, now: number): number {
+    const segment = this.#segment;
+    const place = ring.tailPlace;
+    const record = segment.recordWord(place);
+    const valueBytes = segment.words[record + VALUE_BYTES] as number;
+    if (valueBytes < 0 && -valueBytes <= ring.used) {
+      ring.drop(-valueBytes);
+      return -1;
+    }
+    const slot = slotOf(segment.words[record + META] as number);
+    const units = segment.unitsAt(record);
+    if (units > ring.used || ring.tail + units > ring.end || slot >>> 3 >= segment.buckets) {
+      throw new SegmentCorruptError(`no record at the tail, at unit ${ring.tail}`);
+    }
+    if (segment.place(slot) === place) {
+      if (segment.expiresAt(record) > now) return record;
+      segment.vacate(slot);
+      segment.count(SEGMENT.expirations);
+    }
+    ring.drop(units);
+    return -1;
+  }
+
+  #evict(slot: number): void {
+    this.#segment.vacate(slot);
+    this.#segment.count(SEGMENT.evictions);
+  }
+
+  /** To the head of the main ring. Readers find the old copy intact until the new one is published. */
+  #move(record: number, slot: number, units: number, from: Ring): void {
+    const segment = this.#segment;
+    const { words, main } = segment;
+    const oldPlace = from.tailPlace;
+    const place = main.append(units);
+    const to = segment.recordWord(place);
+    segment.bytes.copyWithin(to * 4, record * 4, record * 4 + units * UNIT_BYTES);
+    words[to + SEAL] =
+      (words[record + SEAL] as number) ^
+      sealOfPlace(oldPlace, segment.epoch) ^
+      sealOfPlace(place, segment.epoch);
+    failpoint('moved');
+    segment.publish(slot, words[segment.tagWord(slot)] as number, place, units);
+  }
+}

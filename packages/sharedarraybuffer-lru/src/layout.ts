@@ -1,0 +1,153 @@
+import type { ResolvedOptions } from './options.js';
+import { MAX_KEY_BYTES, recordUnits, UNIT_BYTES } from './record.js';
+
+/*
+ * The SharedArrayBuffer, all parts on lines of 64 bytes:
+ *
+ *   header     256 bytes, see HEADER
+ *   sketch     counters / 2 bytes
+ *   segment 0  header        256 bytes, see SEGMENT
+ *              index         buckets × 64 bytes, see Segment
+ *              generations   cells × 4 bytes
+ *              small ring    a tenth of what is left: entries on probation
+ *              main ring     the rest
+ *   segment 1  …
+ */
+export const HEADER_BYTES = 256;
+export const SEGMENT_HEADER_BYTES = 256;
+export const BUCKET_BYTES = 64;
+export const BUCKET_SLOTS = 7;
+
+export const MAGIC = 0x5a4c5255;
+export const VERSION = 1;
+
+/** Words of the header. From `hits` on they change while the cache is in use, one line for each. */
+export const HEADER = Object.freeze({
+  magic: 0,
+  version: 1,
+  segments: 2,
+  segmentUnits: 3,
+  buckets: 4,
+  cells: 5,
+  sketchWords: 6,
+  maxValueBytes: 7,
+  seed1: 8,
+  seed2: 9,
+  /** float64, in units of two words */
+  maxBytes: 10,
+  hits: 16,
+  misses: 32,
+  sketchCursor: 48,
+});
+
+/** Words of a segment's header. Readers touch none but the epoch, so it has a line of its own. */
+export const SEGMENT = Object.freeze({
+  lock: 0,
+  turn: 1,
+  epoch: 16,
+  smallRing: 32,
+  mainRing: 38,
+  entries: 44,
+  repairs: 45,
+  /** float64 from here */
+  sets: 48,
+  evictions: 50,
+  expirations: 52,
+  refused: 54,
+});
+
+const MAX_SEGMENTS = 64;
+const MIN_SEGMENT_BYTES = 256 * 1024;
+/** 2^26 units: the place of a record keeps at least 6 bits for the lap, and a slot fits 23 bits. */
+const MAX_SEGMENT_BYTES = 512 * 1024 ** 2;
+
+/**
+ * Smaller entries than this (key, value and header) fill the index before the log. Each byte less costs
+ * larger entries a tenth of a byte more.
+ */
+const BYTES_PER_SLOT = 96;
+
+export interface Layout {
+  readonly totalBytes: number;
+  readonly segments: number;
+  readonly segmentBytes: number;
+  readonly segmentsAt: number;
+  readonly buckets: number;
+  /** Generation cells of a segment; a power of two. */
+  readonly cells: number;
+  readonly sketchWords: number;
+  /** Units from the segment's beginning. */
+  readonly smallStart: number;
+  readonly mainStart: number;
+  readonly segmentUnits: number;
+  /** Kept free in the main ring, so that a record is moved without touching the bytes it is read from. */
+  readonly slackUnits: number;
+  readonly maxValueBytes: number;
+  readonly maxBytes: number;
+}
+
+type Measures = Pick<
+  Layout,
+  'segments' | 'segmentUnits' | 'buckets' | 'cells' | 'sketchWords' | 'maxValueBytes' | 'maxBytes'
+>;
+
+/** @throws RangeError if `maxValueBytes` does not fit a cache of `maxBytes`. */
+export function planLayout(options: ResolvedOptions): Layout {
+  const { maxBytes } = options;
+  const wanted = options.counters ?? 2 * powerOfTwoBelow((4 * maxBytes) / BYTES_PER_SLOT);
+  const counters = Math.max(128, powerOfTwoBelow(Math.min(wanted, maxBytes / 4)));
+  const forSegments = maxBytes - HEADER_BYTES - counters / 2;
+
+  const record = (options.maxValueBytes ?? 0) + MAX_KEY_BYTES + 64;
+  let segments = MAX_SEGMENTS;
+  while (segments > 1 && forSegments / segments < Math.max(MIN_SEGMENT_BYTES, 6 * record)) segments /= 2;
+
+  const segmentBytes = roundDown(Math.min(forSegments / segments, MAX_SEGMENT_BYTES), 64);
+  const buckets = Math.max(2, Math.floor(segmentBytes / (BYTES_PER_SLOT * BUCKET_SLOTS)));
+  const cells = Math.min(4096, Math.max(16, powerOfTwoBelow(buckets)));
+  const measures = { segments, segmentUnits: segmentBytes / UNIT_BYTES, buckets, cells, maxBytes };
+  const sketchWords = counters / 8;
+
+  const mainUnits = layoutOf({ ...measures, sketchWords, maxValueBytes: 0 });
+  const logUnits = mainUnits.segmentUnits - mainUnits.smallStart;
+  const maxValueBytes = options.maxValueBytes ?? Math.floor(logUnits / 4) * UNIT_BYTES;
+  const layout = layoutOf({ ...measures, sketchWords, maxValueBytes });
+  if (recordUnits(MAX_KEY_BYTES, maxValueBytes) > largestRecordUnits(layout)) {
+    const largest = (largestRecordUnits(layout) - recordUnits(MAX_KEY_BYTES, 0)) * UNIT_BYTES;
+    throw new RangeError(
+      `maxValueBytes must be at most ${largest} in a cache of ${maxBytes} bytes, it is ${maxValueBytes}`,
+    );
+  }
+  return layout;
+}
+
+/** All of the layout from what the header states; every thread computes the same. */
+export function layoutOf(measures: Measures): Layout {
+  const { segments, segmentUnits, buckets, cells, sketchWords } = measures;
+  const smallStart = (SEGMENT_HEADER_BYTES + buckets * BUCKET_BYTES + cells * 4) / UNIT_BYTES;
+  const mainStart = smallStart + Math.floor((segmentUnits - smallStart) / 10);
+  const mainUnits = segmentUnits - mainStart;
+  const segmentsAt = HEADER_BYTES + sketchWords * 4;
+  return {
+    ...measures,
+    segmentBytes: segmentUnits * UNIT_BYTES,
+    segmentsAt,
+    smallStart,
+    mainStart,
+    slackUnits: Math.max(mainUnits >> 5, Math.min(mainUnits >> 3, 64)),
+    totalBytes: segmentsAt + segments * segmentUnits * UNIT_BYTES,
+  };
+}
+
+/** What the main ring takes when it is otherwise empty. */
+export function largestRecordUnits(layout: Layout): number {
+  return layout.segmentUnits - layout.mainStart - layout.slackUnits;
+}
+
+function powerOfTwoBelow(value: number): number {
+  return 2 ** Math.floor(Math.log2(value));
+}
+
+function roundDown(value: number, to: number): number {
+  return Math.floor(value / to) * to;
+}

@@ -1,0 +1,189 @@
+import { checksum, copyWithChecksum } from './checksum.js';
+import type { HitBuffer } from './hit-buffer.js';
+import type { KeyProbe } from './key-probe.js';
+import { BUCKET_SLOTS, SEGMENT } from './layout.js';
+import {
+  EXPIRES,
+  HEADER_WORDS,
+  keyBytesOf,
+  META,
+  recordUnits,
+  SEAL,
+  sealOfContent,
+  sealOfPlace,
+  VALUE_BYTES,
+  VALUE_SUM,
+  wordsOf,
+} from './record.js';
+import { MAX_FREQUENCY, type Segment } from './segment.js';
+
+/*
+ * Why a reader without a lock never returns a wrong value
+ * =======================================================
+ *
+ * This is a seqlock in which the place of a record is the version, and in which a seal over what was read
+ * takes the part of the second look at the version.
+ *
+ * A writer fills a record in a part of the log that no slot points at, then publishes its place with
+ * Atomics.store on the slot. From then on the record does not change. It is given up in the same
+ * order: first the slot is changed by Atomics.store, and only a later write to the log reuses the bytes.
+ *
+ * A reader
+ *   1. loads the place from the slot (Atomics.load),
+ *   2. loads the epoch of the segment (Atomics.load, so after 1),
+ *   3. reads header, key and value with plain loads, the value into memory of its own,
+ *   4. accepts them if the seal agrees with the header it read, the place of 1, the epoch of 2 and the
+ *      hash of its key; if the key is equal, byte for byte; and if the checksum of its *copy* of the value is
+ *      the one in the header. Else it begins again, at most MAX_TRIES times, and then it is a miss.
+ *
+ * What was accepted is the record that was published at that place, and the slot pointed at it at 1: the
+ * value was current at 1, during the call. Deletes, overwrites, evictions change the slot, `clear` and
+ * repair the epoch: a reader that begins after one of them sees it at 1 or 2.
+ *
+ * x86: loads are not reordered with loads, nor stores with stores, so after 1 the record is seen whole, and
+ * bytes that were reused can only be seen if the slot was changed after 1. They fail the seal, which
+ * holds the place.
+ * ARM: Atomics.store is a release and Atomics.load an acquire, so that what was written before publication
+ * is seen after 1. The usual seqlock breaks at its end: the plain loads of 3 may be done after a second
+ * look at the version, as nothing orders a load before a later acquire, and JavaScript has no fence. There
+ * is no second look here. However late the loads of 3 are done, and in whatever order, they give
+ * words of this record or words of later ones, and 4 decides on the words themselves.
+ * Compilers: an engine may move plain loads as a processor may; the same argument holds.
+ *
+ * Chance: a mixture of records passes with a probability of 2^-32 (value) or less (header), and only if a
+ * whole ring was written during steps 1 to 3. The key is compared in full besides.
+ *
+ * Tags are read with plain loads. A tag that is too old makes a miss of a key whose set has not returned
+ * yet, or leads to a record that fails 4.
+ */
+
+const MAX_TRIES = 32;
+
+/** Up to here one loop over the words copies and checks; beyond, the copy is done by `set`. */
+const LOOP_BYTES = 1024;
+const POOL_BYTES = 64 * 1024;
+const EMPTY = new ArrayBuffer(0);
+
+/** The reading side of one cache in one thread. */
+export class ReadPath {
+  readonly #clock: () => number;
+  readonly #hits: HitBuffer;
+  /** Copies of small values are cut from a pool, as Buffer.allocUnsafe does. */
+  #pool = Buffer.allocUnsafeSlow(POOL_BYTES).buffer;
+  #poolWords = new Int32Array(this.#pool);
+  #poolAt = 0;
+  /** Of the last record accepted. */
+  #slot = 0;
+  #expiresAt = 0;
+  #value: Buffer | undefined;
+
+  constructor(clock: () => number, hits: HitBuffer) {
+    this.#clock = clock;
+    this.#hits = hits;
+  }
+
+  /** A copy of the value; undefined when absent or expired. */
+  get(segment: Segment, key: KeyProbe): Buffer | undefined {
+    if (!this.#search(segment, key, true) || this.#isOver(this.#expiresAt)) {
+      this.#hits.miss();
+      return undefined;
+    }
+    const frequency = segment.frequencyByte(this.#slot);
+    const hits = segment.bytes[frequency] as number;
+    // Readers leave the lines of a hot key alone, so that processors can share them.
+    if (hits < MAX_FREQUENCY) {
+      segment.bytes[frequency] = hits + 1;
+      this.#hits.remember(key.h1);
+    }
+    this.#hits.hit();
+    return this.#value;
+  }
+
+  /** Milliseconds left, above zero; undefined when absent or expired. */
+  remaining(segment: Segment, key: KeyProbe): number | undefined {
+    if (!this.#search(segment, key, false)) return undefined;
+    if (this.#expiresAt === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+    const left = this.#expiresAt - this.#clock();
+    return left > 0 ? left : undefined;
+  }
+
+  #isOver(expiresAt: number): boolean {
+    return expiresAt !== Number.POSITIVE_INFINITY && expiresAt <= this.#clock();
+  }
+
+  #search(segment: Segment, key: KeyProbe, withValue: boolean): boolean {
+    const { words } = segment;
+    const tag = key.h1;
+    const first = segment.bucket1(key.h2);
+    const second = segment.bucket2(key.h1, key.h2);
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      let rejected = false;
+      for (let bucket = first; ; bucket = second) {
+        for (let i = 0; i < BUCKET_SLOTS; i += 1) {
+          if (words[bucket + i] !== tag) continue;
+          const place = Atomics.load(words, bucket + BUCKET_SLOTS + i);
+          if (place === 0) continue;
+          if (this.#accept(segment, key, place, withValue)) {
+            this.#slot = segment.slotAt(bucket, i);
+            return true;
+          }
+          rejected = true;
+        }
+        if (bucket === second) break;
+      }
+      if (!rejected) return false;
+    }
+    return false;
+  }
+
+  #accept(segment: Segment, key: KeyProbe, place: number, withValue: boolean): boolean {
+    const { words } = segment;
+    const epoch = Atomics.load(words, SEGMENT.epoch);
+    const record = segment.recordWord(place);
+    const meta = words[record + META] as number;
+    const valueBytes = words[record + VALUE_BYTES] as number;
+    const valueSum = words[record + VALUE_SUM] as number;
+    const low = words[record + EXPIRES] as number;
+    const high = words[record + EXPIRES + 1] as number;
+    const content = sealOfContent(key.h1, key.h2, meta, valueBytes, valueSum, low, high);
+    if ((content ^ sealOfPlace(place, epoch)) !== words[record + SEAL]) return false;
+    // With the seal the lengths are those of the record; the bounds are for the one chance in 2^32.
+    if (keyBytesOf(meta) !== key.byteLength || valueBytes < 0) return false;
+    if (record / 2 + recordUnits(key.byteLength, valueBytes) > words.length / 2) return false;
+    if (!segment.hasKey(record, key)) return false;
+    if (withValue) {
+      const from = record + HEADER_WORDS + wordsOf(key.byteLength);
+      if (this.#copy(segment, from, valueBytes) !== valueSum) return false;
+    }
+    EXPIRY_WORDS[0] = low;
+    EXPIRY_WORDS[1] = high;
+    this.#expiresAt = EXPIRY[0] as number;
+    return true;
+  }
+
+  /** Copies a value out of the shared memory; returns the checksum of the copy. */
+  #copy(segment: Segment, from: number, byteLength: number): number {
+    const count = wordsOf(byteLength);
+    if (byteLength > LOOP_BYTES) {
+      const copy = Buffer.allocUnsafeSlow(count * 4);
+      copy.set(segment.bytes.subarray(from * 4, (from + count) * 4));
+      this.#value = Buffer.from(copy.buffer, 0, byteLength);
+      return checksum(new Int32Array(copy.buffer), 0, count);
+    }
+    if (this.#poolAt + count > this.#poolWords.length) {
+      this.#pool = Buffer.allocUnsafeSlow(POOL_BYTES).buffer;
+      this.#poolWords = new Int32Array(this.#pool);
+      this.#poolAt = 0;
+    }
+    const at = this.#poolAt;
+    const sum = copyWithChecksum(segment.words, from, this.#poolWords, at, count);
+    this.#value = byteLength === 0 ? Buffer.from(EMPTY) : Buffer.from(this.#pool, at * 4, byteLength);
+    // The place in the pool is used up whether or not the copy is good: it is as cheap as taking it back.
+    this.#poolAt = at + ((count + 1) & ~1);
+    return sum;
+  }
+}
+
+/** Turns two words back into the float64 that they are. */
+const EXPIRY = new Float64Array(1);
+const EXPIRY_WORDS = new Int32Array(EXPIRY.buffer);

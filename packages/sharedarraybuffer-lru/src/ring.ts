@@ -1,0 +1,126 @@
+import { UNIT_BYTES, VALUE_BYTES } from './record.js';
+
+const HEAD = 0;
+const HEAD_LAP = 1;
+const TAIL = 2;
+const TAIL_LAP = 3;
+const USED = 4;
+const LIVE = 5;
+
+const UNIT_WORDS = UNIT_BYTES / 4;
+
+/**
+ * A ring of records in a segment, first in, first out, in units of 8 bytes. Records do not wrap: a filler
+ * takes what is left before the end. Its state is in the segment's header; only the owner of the
+ * writer lock touches it.
+ *
+ *   start            tail                 head           end
+ *     │ free           │ records, fillers    │ free        │
+ *
+ * The place of a record is one word: the unit in the segment, and in the bits above it the lap, as far as
+ * they go (6 bits for the largest segments, more for smaller ones). The same place comes back only after
+ * at least 16 GiB of writes to one segment, so it also serves as the version of an entry.
+ */
+export class Ring {
+  readonly start: number;
+  readonly end: number;
+  readonly size: number;
+  readonly #words: Int32Array;
+  readonly #state: number;
+  readonly #lapShift: number;
+
+  constructor(segmentWords: Int32Array, state: number, start: number, end: number, lapShift: number) {
+    this.#words = segmentWords;
+    this.#state = state;
+    this.start = start;
+    this.end = end;
+    this.size = end - start;
+    this.#lapShift = lapShift;
+  }
+
+  get head(): number {
+    return this.#words[this.#state + HEAD] as number;
+  }
+
+  get tail(): number {
+    return this.#words[this.#state + TAIL] as number;
+  }
+
+  /** Units from the tail to the head, dead ones included. */
+  get used(): number {
+    return this.#words[this.#state + USED] as number;
+  }
+
+  /** Units of records that the index points at. */
+  get live(): number {
+    return this.#words[this.#state + LIVE] as number;
+  }
+
+  get free(): number {
+    return this.size - this.used;
+  }
+
+  addLive(units: number): void {
+    this.#words[this.#state + LIVE] = this.live + units;
+  }
+
+  /** The place of the record at the tail. */
+  get tailPlace(): number {
+    return this.tail | ((this.#words[this.#state + TAIL_LAP] as number) << this.#lapShift);
+  }
+
+  /** Units that a record of `units` takes, with the filler before it if it needs one. */
+  span(units: number): number {
+    const rest = this.end - this.head;
+    return units <= rest ? units : rest + units;
+  }
+
+  /** Room for a record; there must be `span(units)` free. Returns its place. */
+  append(units: number): number {
+    const words = this.#words;
+    const state = this.#state;
+    const used = this.used + this.span(units);
+    let head = this.head;
+    if (head + units > this.end) {
+      if (head < this.end) words[head * UNIT_WORDS + VALUE_BYTES] = head - this.end;
+      head = this.start;
+      words[state + HEAD_LAP] = ((words[state + HEAD_LAP] as number) + 1) | 0;
+    }
+    words[state + HEAD] = head + units;
+    words[state + USED] = used;
+    return head | ((words[state + HEAD_LAP] as number) << this.#lapShift);
+  }
+
+  /** Gives back what is at the tail. An empty ring begins again at its start, on a new lap. */
+  drop(units: number): void {
+    const words = this.#words;
+    const state = this.#state;
+    const used = this.used - units;
+    words[state + USED] = used;
+    if (used === 0) {
+      this.#rewind();
+      return;
+    }
+    const tail = this.tail + units;
+    words[state + TAIL] = tail;
+    if (tail === this.end) {
+      words[state + TAIL] = this.start;
+      words[state + TAIL_LAP] = ((words[state + TAIL_LAP] as number) + 1) | 0;
+    }
+  }
+
+  clear(): void {
+    this.#words[this.#state + USED] = 0;
+    this.#words[this.#state + LIVE] = 0;
+    this.#rewind();
+  }
+
+  #rewind(): void {
+    const words = this.#words;
+    const lap = ((words[this.#state + HEAD_LAP] as number) + 1) | 0;
+    words[this.#state + HEAD] = this.start;
+    words[this.#state + HEAD_LAP] = lap;
+    words[this.#state + TAIL] = this.start;
+    words[this.#state + TAIL_LAP] = lap;
+  }
+}

@@ -1,0 +1,95 @@
+import { threadId } from 'node:worker_threads';
+import { SEGMENT } from './layout.js';
+
+/** A free lock; a held one is the owner's thread id + 1, times two, plus one if somebody may be asleep. */
+const FREE = 0;
+const SLEEPERS = 1;
+const MINE = (threadId + 1) << 1;
+
+const SPINS = 100;
+
+/**
+ * What is done under the lock takes microseconds, at most the time to copy one value and the records
+ * that give way to it. An owner that has made no progress for this long has almost surely ended.
+ */
+export const STEAL_AFTER_MS = 100;
+
+/**
+ * The writer lock of one segment. Readers never touch it.
+ *
+ *   FREE ─acquire─▶ held by A ─release─▶ FREE
+ *                      │ A ended (`seize` by thread id), or made no progress for STEAL_AFTER_MS
+ *                      ▼
+ *                   held by B, `seized` says so: B empties the segment before it does anything else
+ *
+ * Taking a lock from an owner that was merely slow does no harm beyond the emptied segment: emptying
+ * raises the segment's epoch, records that the old owner still publishes carry the old one, and no
+ * reader accepts those. The old owner learns of it at `release` and does its work again.
+ */
+export class SegmentLock {
+  readonly #words: Int32Array;
+  /** Of the last `acquire`: the lock was taken from another owner, so the segment may be half written. */
+  seized = false;
+
+  constructor(segmentWords: Int32Array) {
+    this.#words = segmentWords;
+  }
+
+  acquire(): void {
+    this.seized = false;
+    if (Atomics.compareExchange(this.#words, SEGMENT.lock, FREE, MINE) !== FREE) this.#acquireSlowly();
+    this.#words[SEGMENT.turn] = ((this.#words[SEGMENT.turn] as number) + 1) | 0;
+  }
+
+  /** False: the lock had been taken away; nothing that was done since `acquire` counts. */
+  release(): boolean {
+    const words = this.#words;
+    if (Atomics.compareExchange(words, SEGMENT.lock, MINE, FREE) === MINE) return true;
+    if (Atomics.compareExchange(words, SEGMENT.lock, MINE | SLEEPERS, FREE) !== (MINE | SLEEPERS)) return false;
+    Atomics.notify(words, SEGMENT.lock, 1);
+    return true;
+  }
+
+  /** Takes the lock if that thread holds it. True: it is held now, and `seized`. */
+  seize(ownerThreadId: number): boolean {
+    const held = Atomics.load(this.#words, SEGMENT.lock);
+    if (held >> 1 !== ownerThreadId + 1) return false;
+    return this.#take(held);
+  }
+
+  #take(held: number): boolean {
+    if (Atomics.compareExchange(this.#words, SEGMENT.lock, held, MINE | SLEEPERS) !== held) return false;
+    this.seized = true;
+    return true;
+  }
+
+  #acquireSlowly(): void {
+    const words = this.#words;
+    for (let i = 0; i < SPINS; i += 1) {
+      if (Atomics.load(words, SEGMENT.lock) !== FREE) continue;
+      if (Atomics.compareExchange(words, SEGMENT.lock, FREE, MINE) === FREE) return;
+    }
+    // From here on take the lock with SLEEPERS set: others may sleep, and their mark is gone with the
+    // owner that woke this thread.
+    let owner = 0;
+    let turn = 0;
+    let since = 0;
+    for (;;) {
+      const held = Atomics.compareExchange(words, SEGMENT.lock, FREE, MINE | SLEEPERS);
+      if (held === FREE) return;
+      const now = performance.now();
+      const turnNow = Atomics.load(words, SEGMENT.turn);
+      if (held >> 1 !== owner || turnNow !== turn) {
+        owner = held >> 1;
+        turn = turnNow;
+        since = now;
+      } else if (now - since >= STEAL_AFTER_MS) {
+        if (this.#take(held)) return;
+        continue;
+      }
+      const marked = held | SLEEPERS;
+      if (held !== marked && Atomics.compareExchange(words, SEGMENT.lock, held, marked) !== held) continue;
+      Atomics.wait(words, SEGMENT.lock, marked, Math.max(1, STEAL_AFTER_MS - (now - since)));
+    }
+  }
+}

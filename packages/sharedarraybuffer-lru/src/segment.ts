@@ -1,0 +1,210 @@
+import { failpoint } from './failpoint.js';
+import type { KeyProbe } from './key-probe.js';
+import {
+  BUCKET_BYTES,
+  BUCKET_SLOTS,
+  type Layout,
+  largestRecordUnits,
+  SEGMENT,
+  SEGMENT_HEADER_BYTES,
+} from './layout.js';
+import { EXPIRES, HEADER_WORDS, keyBytesOf, META, recordUnits, VALUE_BYTES, wordsOf } from './record.js';
+import { Ring } from './ring.js';
+import { SegmentLock } from './segment-lock.js';
+
+export const MAX_FREQUENCY = 3;
+const BUCKET_WORDS = BUCKET_BYTES / 4;
+
+/** The bookkeeping of a segment contradicts itself: a writer that had lost its lock wrote on. */
+export class SegmentCorruptError extends Error {
+  override name = 'SegmentCorruptError';
+}
+
+/**
+ * One segment, as one thread sees it: its memory, its index, its rings, its lock.
+ *
+ * The index is made of buckets of one cache line with seven slots: 7 words of tags (h1 of the key), 7 words
+ * of places in the log (0: free), 7 bytes of frequencies (hits since the entry came or was last spared,
+ * at most 3). A key may be in either of two buckets, and stays in its slot until it is
+ * removed; so a reader that finds neither has seen a moment at which the key was absent. Slots are
+ * numbered bucket × 8 + 0…6.
+ */
+export class Segment {
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+  readonly floats: Float64Array;
+  readonly lock: SegmentLock;
+  readonly small: Ring;
+  readonly main: Ring;
+  readonly buckets: number;
+  readonly placeMask: number;
+  readonly slackUnits: number;
+  readonly largestRecordUnits: number;
+  readonly #cellsAt: number;
+  readonly #cellMask: number;
+  /** The epoch under which the owner of the lock writes. */
+  epoch = 0;
+
+  constructor(buffer: SharedArrayBuffer, at: number, layout: Layout) {
+    const { segmentBytes, segmentUnits, buckets } = layout;
+    this.words = new Int32Array(buffer, at, segmentBytes / 4);
+    this.bytes = new Uint8Array(buffer, at, segmentBytes);
+    this.floats = new Float64Array(buffer, at, segmentBytes / 8);
+    this.lock = new SegmentLock(this.words);
+    this.buckets = buckets;
+    const placeBits = 32 - Math.clz32(segmentUnits - 1);
+    this.placeMask = 2 ** placeBits - 1;
+    this.slackUnits = layout.slackUnits;
+    this.largestRecordUnits = largestRecordUnits(layout);
+    this.small = new Ring(this.words, SEGMENT.smallRing, layout.smallStart, layout.mainStart, placeBits);
+    this.main = new Ring(this.words, SEGMENT.mainRing, layout.mainStart, segmentUnits, placeBits);
+    this.#cellsAt = (SEGMENT_HEADER_BYTES + buckets * BUCKET_BYTES) / 4;
+    this.#cellMask = layout.cells - 1;
+  }
+
+  /** First word of a bucket. */
+  bucket1(h2: number): number {
+    return this.#bucketWord((h2 >>> 0) * this.buckets);
+  }
+
+  bucket2(h1: number, h2: number): number {
+    return this.#bucketWord((Math.imul(h1 ^ (h2 >>> 7), 0x9e3779b1) >>> 0) * this.buckets);
+  }
+
+  #bucketWord(scaled: number): number {
+    return SEGMENT_HEADER_BYTES / 4 + Math.floor(scaled / 2 ** 32) * BUCKET_WORDS;
+  }
+
+  tagWord(slot: number): number {
+    return SEGMENT_HEADER_BYTES / 4 + (slot >>> 3) * BUCKET_WORDS + (slot & 7);
+  }
+
+  place(slot: number): number {
+    return this.words[this.tagWord(slot) + BUCKET_SLOTS] as number;
+  }
+
+  frequencyByte(slot: number): number {
+    return SEGMENT_HEADER_BYTES + (slot >>> 3) * BUCKET_BYTES + 8 * BUCKET_SLOTS + (slot & 7);
+  }
+
+  /** First word of a record. */
+  recordWord(place: number): number {
+    return (place & this.placeMask) * 2;
+  }
+
+  ringOf(place: number): Ring {
+    return (place & this.placeMask) < this.main.start ? this.small : this.main;
+  }
+
+  unitsAt(record: number): number {
+    return recordUnits(keyBytesOf(this.words[record + META] as number), this.words[record + VALUE_BYTES] as number);
+  }
+
+  expiresAt(record: number): number {
+    return this.floats[(record + EXPIRES) / 2] as number;
+  }
+
+  /** For the owner of the lock: the slot of the key, expired or not; -1 when absent. */
+  find(key: KeyProbe): number {
+    const first = this.#findIn(this.bucket1(key.h2), key);
+    return first >= 0 ? first : this.#findIn(this.bucket2(key.h1, key.h2), key);
+  }
+
+  #findIn(bucket: number, key: KeyProbe): number {
+    const words = this.words;
+    for (let i = 0; i < BUCKET_SLOTS; i += 1) {
+      if (words[bucket + i] !== key.h1) continue;
+      const place = words[bucket + BUCKET_SLOTS + i] as number;
+      if (place !== 0 && this.hasKey(this.recordWord(place), key)) return this.slotAt(bucket, i);
+    }
+    return -1;
+  }
+
+  slotAt(bucket: number, i: number): number {
+    return ((bucket - SEGMENT_HEADER_BYTES / 4) / BUCKET_WORDS) * 8 + i;
+  }
+
+  /** Compares the key in full. */
+  hasKey(record: number, key: KeyProbe): boolean {
+    const words = this.words;
+    if (keyBytesOf(words[record + META] as number) !== key.byteLength) return false;
+    const at = record + HEADER_WORDS;
+    const count = wordsOf(key.byteLength);
+    for (let i = 0; i < count; i += 1) if (words[at + i] !== key.words[i]) return false;
+    return true;
+  }
+
+  /** Makes the record at `place` what the slot stands for. From this store on readers see it. */
+  publish(slot: number, tag: number, place: number, units: number): void {
+    const { words } = this;
+    const old = this.place(slot);
+    const tagWord = this.tagWord(slot);
+    words[tagWord] = tag;
+    Atomics.store(words, tagWord + BUCKET_SLOTS, place);
+    if (old !== 0) this.#retire(old);
+    else words[SEGMENT.entries] = (words[SEGMENT.entries] as number) + 1;
+    this.ringOf(place).addLive(units);
+  }
+
+  /** Frees a slot. From the store on readers miss the key. */
+  vacate(slot: number): void {
+    const { words } = this;
+    const place = this.place(slot);
+    Atomics.store(words, this.tagWord(slot) + BUCKET_SLOTS, 0);
+    this.bytes[this.frequencyByte(slot)] = 0;
+    words[SEGMENT.entries] = (words[SEGMENT.entries] as number) - 1;
+    this.#retire(place);
+  }
+
+  #retire(place: number): void {
+    this.ringOf(place).addLive(-this.unitsAt(this.recordWord(place)));
+  }
+
+  /** Adds to one of the float64 counters of the header. */
+  count(counter: number): void {
+    this.floats[counter / 2] = (this.floats[counter / 2] as number) + 1;
+  }
+
+  /**
+   * Epoch and generation cell of a key's hash in one number (21 and 32 bits): it changes with each write to
+   * the key, or to one that shares the cell, and whenever the segment is emptied. It comes back to the
+   * same value after 2^32 writes to the cell, or 2^21 emptyings, within one load.
+   */
+  token(h2: number): number {
+    const epoch = Atomics.load(this.words, SEGMENT.epoch) & 0x1fffff;
+    return epoch * 2 ** 32 + (Atomics.load(this.words, this.#cellsAt + (h2 & this.#cellMask)) >>> 0);
+  }
+
+  /** To be called before a write to the key is published. */
+  raiseGeneration(h2: number): void {
+    Atomics.add(this.words, this.#cellsAt + (h2 & this.#cellMask), 1);
+  }
+
+  /** Takes the lock, and repairs the segment if its last owner left it in the middle of something. */
+  acquire(): void {
+    this.lock.acquire();
+    this.epoch = Atomics.load(this.words, SEGMENT.epoch);
+    if (this.lock.seized) this.repair();
+  }
+
+  /** For the owner of the lock: empties the segment because its bookkeeping cannot be trusted. */
+  repair(): void {
+    this.words[SEGMENT.repairs] = (this.words[SEGMENT.repairs] as number) + 1;
+    this.reset();
+  }
+
+  /**
+   * For the owner of the lock: empties the segment. The epoch comes first: from then on no reader accepts
+   * a record of before, whatever is still in the index; so the rest may be done piece by piece, and done
+   * again by the next owner if this thread ends in between.
+   */
+  reset(): void {
+    this.epoch = (Atomics.add(this.words, SEGMENT.epoch, 1) + 1) | 0;
+    failpoint('reset');
+    const index = SEGMENT_HEADER_BYTES / 4;
+    this.words.fill(0, index, index + this.buckets * BUCKET_WORDS);
+    this.small.clear();
+    this.main.clear();
+    this.words[SEGMENT.entries] = 0;
+  }
+}
