@@ -53,8 +53,12 @@ const connectionString = await server.createDatabase('bench');
 const client = new pg.Client({ connectionString });
 await client.connect();
 await client.query(readFileSync(new URL('../../../schema/001_engine.sql', import.meta.url), 'utf8'));
-await client.query('CREATE TABLE posts (id text PRIMARY KEY, likes bigint NOT NULL DEFAULT 0) WITH (fillfactor = 50)');
-await client.query(`INSERT INTO posts SELECT 'post_' || i FROM generate_series(0, $1::int - 1) AS g(i)`, [keys]);
+await client.query(
+  'CREATE TABLE posts (id text PRIMARY KEY, likes bigint NOT NULL DEFAULT 0) WITH (fillfactor = 50)',
+);
+await client.query(`INSERT INTO posts SELECT 'post_' || i FROM generate_series(0, $1::int - 1) AS g(i)`, [
+  keys,
+]);
 await client.query('VACUUM ANALYZE posts');
 
 const shards = await startShards({

@@ -67,7 +67,9 @@ export class Lane {
   /** Whether the record travels in chunks. */
   isLong(encoder: TaskEncoder): boolean {
     const max = this.#ring.maxRecordBytes;
-    return encoder.recordBytes > max || (encoder.shape !== undefined && encoder.shape.record.byteLength > max);
+    return (
+      encoder.recordBytes > max || (encoder.shape !== undefined && encoder.shape.record.byteLength > max)
+    );
   }
 
   /** Writes the encoder's record and, if needed, its shape before it. False: nothing was written. */
@@ -176,7 +178,11 @@ export class Lane {
       record.acknowledgement?.reject(error);
     }
     board.settle(reserved);
-    for (let each = this.#acknowledgements.shift(); each !== undefined; each = this.#acknowledgements.shift()) {
+    for (
+      let each = this.#acknowledgements.shift();
+      each !== undefined;
+      each = this.#acknowledgements.shift()
+    ) {
       each.reject(error);
     }
     for (const waiter of this.#commitWaiters.splice(0)) waiter.reject(error);

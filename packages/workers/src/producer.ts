@@ -283,7 +283,7 @@ export class Producer {
     this.#timer ??= setTimeout(this.#onTimer, this.#pauseMs);
     if (!this.#listening) {
       this.#listening = true;
-      this.#bell.next().then(this.#onBell);
+      void this.#bell.next().then(this.#onBell); // never rejects
     }
     this.#bell.arm(forTaken ? written : undefined, forCommit);
     // What happened before the bell was armed rings no bell.

@@ -27,6 +27,9 @@ export async function startShards(options: ShardsOptions): Promise<Shards> {
   checkRange('batchIntervalMs', options.batchIntervalMs, 1, 0x7fffffff);
   checkRange('pendingMax', options.pendingMax, 1, MAX_PENDING);
   checkRange('ringBytes', options.ringBytes, MIN_RING_BYTES, MAX_RING_BYTES);
+  if ((options.ringBytes & (options.ringBytes - 1)) !== 0) {
+    throw new InvalidValueError(`ringBytes must be a power of two, not ${options.ringBytes}`);
+  }
   checkRange('store.maxConnections', options.store.maxConnections, 1, MAX_PENDING);
   const shards = new ThreadedShards(options);
   await shards.start();

@@ -54,7 +54,11 @@ test('every value arrives as it was given', () => {
 test('every object arrives so that pg sends the same parameter for it', () => {
   const dates = { toJSON: () => ({ made: 'by toJSON' }) };
   const custom = { toPostgres: () => ['a', 1] };
-  const given = fc.oneof(fc.jsonValue(), fc.object(), fc.constantFrom(dates, custom, new Map(), new (class {})()));
+  const given = fc.oneof(
+    fc.jsonValue(),
+    fc.object(),
+    fc.constantFrom(dates, custom, new Map(), new (class {})()),
+  );
   fc.assert(
     fc.property(given, (value) => {
       expect(prepareValue(roundTrip(value))).toStrictEqual(prepareValue(value));
@@ -164,12 +168,33 @@ test('content and put tasks become the operations that they describe', () => {
   const { decoded, shard } = wire.send(content);
   expect(decoded).toEqual({ ...content, producer: 3 });
   expect(shard).toBe(3);
-  const put = wire.send({ kind: 'put', key: 'ключ', data: Buffer.from([0, 255]), text: '', values: [], batchKey: undefined });
+  const put = wire.send({
+    kind: 'put',
+    key: 'ключ',
+    data: Buffer.from([0, 255]),
+    text: '',
+    values: [],
+    batchKey: undefined,
+  });
   expect(put.decoded).toEqual({ kind: 'put', key: 'ключ', data: Buffer.from([0, 255]) });
 });
 
 test('operations have one raw key exactly when batch key and condition values are the same', () => {
-  const value = fc.constantFrom<unknown>(1, '1', 1n, 1.5, true, null, '', 'a', 'ab', 'b', '\u0007', new Date(1), [1]);
+  const value = fc.constantFrom<unknown>(
+    1,
+    '1',
+    1n,
+    1.5,
+    true,
+    null,
+    '',
+    'a',
+    'ab',
+    'b',
+    '\u0007',
+    new Date(1),
+    [1],
+  );
   const keys = fc.tuple(fc.constantFrom(undefined, '', 'a', 'ab', '1'), value, value);
   fc.assert(
     fc.property(keys, keys, (left, right) => {
@@ -215,8 +240,19 @@ test('more shapes than a producer remembers still arrive right', () => {
   }
 });
 
+test('a small task after a very large one is encoded as before', () => {
+  const wire = new Wire();
+  const at = { text: '', values: [], batchKey: undefined };
+  const large = wire.send({ kind: 'put', key: 'k', data: Buffer.alloc(3 << 20, 7), ...at });
+  expect(large.decoded).toMatchObject({ key: 'k', data: { length: 3 << 20 } });
+  const small = wire.send({ kind: 'put', key: 'l', data: Buffer.from('x'), ...at });
+  expect(small.decoded).toEqual({ kind: 'put', key: 'l', data: Buffer.from('x') });
+});
+
 test('a task whose parts do not fit together is refused', () => {
   const where = { text: 'id = ?', parts: ['id = ', ''], values: [] };
   expect(() => new TaskEncoder(1, 0).write(counter({ where }))).toThrow(InvalidTaskError);
-  expect(() => new TaskEncoder(1, 0).write({ kind: 'nothing' } as unknown as WriteTask)).toThrow(InvalidTaskError);
+  expect(() => new TaskEncoder(1, 0).write({ kind: 'nothing' } as unknown as WriteTask)).toThrow(
+    InvalidTaskError,
+  );
 });

@@ -26,8 +26,8 @@ export class ByteWriter {
 
   /** Forgets what was written. */
   reset(): void {
-    if (this.bytes.length > KEPT_BYTES) this.#allocate(INITIAL_BYTES);
     this.at = 0;
+    if (this.bytes.length > KEPT_BYTES) this.#allocate(INITIAL_BYTES);
   }
 
   byte(value: number): void {
@@ -153,7 +153,9 @@ export class ByteWriter {
       try {
         json = JSON.stringify(value);
       } catch (error) {
-        throw new InvalidValueError(`an object has no JSON text: ${(error as Error).message}`, { cause: error });
+        throw new InvalidValueError(`an object has no JSON text: ${(error as Error).message}`, {
+          cause: error,
+        });
       }
       if (json === undefined) {
         this.#tag(Tag.null); // a toJSON() that returns undefined; pg sends NULL
@@ -203,6 +205,7 @@ export class ByteWriter {
 }
 
 function checkedLength(bytes: number): number {
-  if (bytes > MAX_VALUE_BYTES) throw new InvalidValueError(`a value of ${bytes} bytes is too long for PostgreSQL`);
+  if (bytes > MAX_VALUE_BYTES)
+    throw new InvalidValueError(`a value of ${bytes} bytes is too long for PostgreSQL`);
   return bytes;
 }

@@ -87,7 +87,15 @@ export class RecordDecoder {
     const key = reader.value() as string | undefined;
     const requestId = reader.uint();
     const name = OPERATIONS[op] as ReadRequest['op'];
-    return { kind: 'read', requestId, shape, op: name, key, rawKey, values: () => decodeKey(shape, rawKey, undefined) };
+    return {
+      kind: 'read',
+      requestId,
+      shape,
+      op: name,
+      key,
+      rawKey,
+      values: () => decodeKey(shape, rawKey, undefined),
+    };
   }
 
   #shape(id: number): Shape {

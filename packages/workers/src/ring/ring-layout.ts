@@ -32,7 +32,9 @@ export const MAX_RING_BYTES = 1 << 30;
 /** Memory of a ring of `bytes` (a power of two from 1 KiB to 1 GiB). */
 export function createRing(bytes: number): SharedArrayBuffer {
   if (bytes < MIN_RING_BYTES || bytes > MAX_RING_BYTES || (bytes & (bytes - 1)) !== 0) {
-    throw new RangeError(`ring size ${bytes} is not a power of two from ${MIN_RING_BYTES} to ${MAX_RING_BYTES}`);
+    throw new RangeError(
+      `ring size ${bytes} is not a power of two from ${MIN_RING_BYTES} to ${MAX_RING_BYTES}`,
+    );
   }
   return new SharedArrayBuffer(DATA_BYTES_AT + bytes);
 }

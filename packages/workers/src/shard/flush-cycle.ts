@@ -13,6 +13,14 @@ export interface Swapped {
   attempts: number;
 }
 
+/**
+ * Pause before the next flush for size alone, as a multiple of how long the last one took. While the
+ * database is the bottleneck, more operations then fold into each row that is written: with 16 busy
+ * shards on 2 cores a pause of 4 doubled what was acknowledged per second, since flushes took the
+ * processor from the producer. Age, `flush()` and back-pressure know no pause.
+ */
+const PAUSE_PER_FLUSH = 4;
+
 interface Waiter {
   readonly inbox: Inbox;
   readonly requestId: number;
@@ -32,6 +40,8 @@ export class FlushCycle {
   readonly #waiters: Waiter[] = [];
   /** When the first operation of the aggregator came. */
   #oldestAt = Number.POSITIVE_INFINITY;
+  /** No flush for size alone before. */
+  #pausedUntil = 0;
   #position = 0;
   #swappedPosition = 0;
 
@@ -69,17 +79,13 @@ export class FlushCycle {
   isDue(hurry: boolean): boolean {
     if (this.swapped !== undefined) return true;
     if (this.#position === this.committed) return false;
-    return (
-      hurry ||
-      this.#waiters.length > 0 ||
-      this.#aggregator.groups >= this.#batchSize ||
-      performance.now() - this.#oldestAt >= this.#batchIntervalMs
-    );
+    return hurry || this.#waiters.length > 0 || performance.now() >= this.dueAt;
   }
 
-  /** When the oldest operation makes a flush due, on the clock of `performance.now`. */
+  /** When size or age make a flush due, on the clock of `performance.now`. */
   get dueAt(): number {
-    return this.#oldestAt + this.#batchIntervalMs;
+    const byAge = this.#oldestAt + this.#batchIntervalMs;
+    return this.#aggregator.groups < this.#batchSize ? byAge : Math.min(byAge, this.#pausedUntil);
   }
 
   /** What is to be flushed now: the generation that failed, else the one that is being filled. */
@@ -98,8 +104,9 @@ export class FlushCycle {
     return this.swapped;
   }
 
-  commit(swapped: Swapped): void {
+  commit(swapped: Swapped, durationMs: number): void {
     this.swapped = undefined;
+    this.#pausedUntil = performance.now() + durationMs * PAUSE_PER_FLUSH;
     this.backoff.succeeded();
     this.committed = swapped.position;
     for (const { inbox, folded } of swapped.inboxes) inbox.applied(folded);
@@ -109,4 +116,3 @@ export class FlushCycle {
     for (const { inbox, requestId } of ready) inbox.reply(requestId, undefined);
   }
 }
-

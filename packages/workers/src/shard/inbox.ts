@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
-import { errorRecord, type Reply } from '../codec/reply.js';
 import { type Decoded, RecordDecoder } from '../codec/record-decoder.js';
+import { errorRecord, type Reply } from '../codec/reply.js';
 import type { ShapeInterner } from '../codec/shape-interner.js';
 import { ProducerBell } from '../ring/producer-bell.js';
 import { RingReader } from '../ring/ring-reader.js';

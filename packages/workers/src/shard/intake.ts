@@ -13,7 +13,7 @@ interface Waiting {
 
 /** What is asked of the shard, once everything before it is folded. */
 export interface IntakeRequests {
-  onRead(request: ReadRequest, inbox: Inbox): void;
+  onRead(request: ReadRequest): void;
   /** The operation cannot be folded; it is passed over. */
   onRefused(operation: Operation, error: InvalidTaskError): void;
   onFlush(request: FlushRequest, inbox: Inbox): void;
@@ -64,7 +64,7 @@ export class Intake {
   }
 
   #pass(decoded: Decoded, inbox: Inbox): void {
-    if (decoded.kind === 'read') this.#requests.onRead(decoded, inbox);
+    if (decoded.kind === 'read') this.#requests.onRead(decoded);
     else if (decoded.kind === 'flush') this.#requests.onFlush(decoded, inbox);
     else this.#fold(decoded, inbox);
   }

@@ -5,12 +5,14 @@ import type { Inbox } from './inbox.js';
 /** A read is answered or refused within this time, whatever the database does. */
 const READ_TIMEOUT_MS = 10_000;
 
+const NOT_YET = Number.POSITIVE_INFINITY;
+
 export interface PendingRead {
   readonly request: ReadRequest;
   readonly inbox: Inbox;
   readonly expiresAt: number;
   answered: boolean;
-  /** To be answered when the shard has committed up to here. */
+  /** To be answered when the shard has committed up to here; infinite while writes before it are not folded. */
   after: number;
 }
 
@@ -25,7 +27,13 @@ export class ReadQueue {
 
   /** One of them waits for a flush. */
   hasDeferred(committed: number): boolean {
-    return this.#reads.some((read) => read.after > committed);
+    return this.#reads.some((read) => read.after > committed && read.after !== NOT_YET);
+  }
+
+  /** Everything that was submitted before the read is folded. */
+  ready(request: ReadRequest): void {
+    const read = this.#reads.find((each) => each.request === request);
+    if (read !== undefined) read.after = 0;
   }
 
   /** What is pending cannot be told from the stored rows: flush up to `position` first. */
@@ -38,8 +46,15 @@ export class ReadQueue {
     return this.#reads[0]?.expiresAt ?? Number.POSITIVE_INFINITY;
   }
 
+  /** From here on its time runs. */
   push(request: ReadRequest, inbox: Inbox): void {
-    this.#reads.push({ request, inbox, expiresAt: performance.now() + READ_TIMEOUT_MS, answered: false, after: 0 });
+    this.#reads.push({
+      request,
+      inbox,
+      expiresAt: performance.now() + READ_TIMEOUT_MS,
+      answered: false,
+      after: NOT_YET,
+    });
   }
 
   answer(read: PendingRead, value: unknown): void {
@@ -50,12 +65,20 @@ export class ReadQueue {
     if (this.#remove(read)) read.inbox.fail(read.request.requestId, error);
   }
 
+  /** Refuses all: the database cannot be reached. */
+  failAll(error: unknown): void {
+    for (const read of [...this.#reads]) this.fail(read, error);
+  }
+
   /** Refuses those whose time is over. */
   expire(cause: unknown): void {
     const now = performance.now();
     for (let read = this.#reads[0]; read !== undefined && read.expiresAt <= now; read = this.#reads[0]) {
       const reason = cause === undefined ? '' : `: ${(cause as Error).message}`;
-      this.fail(read, new StoreError(`the read was not answered within ${READ_TIMEOUT_MS} ms${reason}`, { cause }));
+      this.fail(
+        read,
+        new StoreError(`the read was not answered within ${READ_TIMEOUT_MS} ms${reason}`, { cause }),
+      );
     }
   }
 

@@ -49,7 +49,8 @@ export class ShardCounters {
 
   sum(counter: ShardCounter): number {
     let sum = 0;
-    for (let at = INDEX[counter]; at < this.#doubles.length; at += DOUBLES) sum += this.#doubles[at] as number;
+    for (let at = INDEX[counter]; at < this.#doubles.length; at += DOUBLES)
+      sum += this.#doubles[at] as number;
     return sum;
   }
 

@@ -107,7 +107,9 @@ export class ShardPool {
       (cause: Error) => {
         board.setState(shard, ShardState.failed);
         board.releasePermit(shard);
-        const error = new ShardError(shard, `the thread of shard ${shard} failed: ${cause.message}`, { cause });
+        const error = new ShardError(shard, `the thread of shard ${shard} failed: ${cause.message}`, {
+          cause,
+        });
         this.#options.onFailed(error);
       },
     );

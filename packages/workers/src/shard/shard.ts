@@ -1,10 +1,11 @@
 import { Aggregator } from '../aggregate/aggregator.js';
 import { errorRecord } from '../codec/reply.js';
 import { ShapeInterner } from '../codec/shape-interner.js';
+import { FencedError, type InvalidTaskError } from '../error.js';
 import { Columns } from '../flush/columns.js';
 import { Flusher, type FlushResult } from '../flush/flusher.js';
 import type { Mark } from '../flush/progress.js';
-import { FencedError, type InvalidTaskError } from '../error.js';
+import { isRefusal } from '../flush/session.js';
 import type { Operation } from '../operation.js';
 import { Backoff } from './backoff.js';
 import { Board, ShardState } from './board.js';
@@ -71,7 +72,7 @@ export class Shard {
     });
     this.#cycle = new FlushCycle(this.#aggregator, task.batchSize, task.batchIntervalMs);
     this.#intake = new Intake(this.#aggregator, this.#columns, {
-      onRead: (request, inbox) => this.#reads.push(request, inbox),
+      onRead: (request) => this.#reads.ready(request),
       onRefused: (operation, error) => this.#refuse(operation, error),
       onFlush: ({ requestId }, inbox) => this.#cycle.wait(inbox, requestId, this.#intake.position),
     });
@@ -110,7 +111,8 @@ export class Shard {
   #drain(inbox: Inbox): void {
     let operations = 0;
     const bytes = inbox.read((decoded) => {
-      if (decoded.kind !== 'read' && decoded.kind !== 'flush') operations += 1;
+      if (decoded.kind === 'read') this.#reads.push(decoded, inbox);
+      else if (decoded.kind !== 'flush') operations += 1;
       this.#intake.take(decoded, inbox);
     });
     if (bytes === 0) return;
@@ -125,7 +127,8 @@ export class Shard {
   #sleep(): void {
     if (!this.#listening) {
       this.#listening = true;
-      this.#board.bell(this.#task.shard).then(() => {
+      // Never rejects.
+      void this.#board.bell(this.#task.shard).then(() => {
         this.#listening = false;
         this.#pump();
       });
@@ -164,7 +167,8 @@ export class Shard {
 
   #nextWork(): (() => Promise<void>) | undefined {
     if (this.#intake.blockedBy !== undefined && this.#describing.waitMs === 0) return this.#describe;
-    const hurry = this.#stopping || this.#board.underPressure || this.#reads.hasDeferred(this.#cycle.committed);
+    const hurry =
+      this.#stopping || this.#board.underPressure || this.#reads.hasDeferred(this.#cycle.committed);
     if (this.#cycle.isDue(hurry) && this.#cycle.backoff.waitMs === 0) return this.#flush;
     return this.#reads.next(this.#cycle.committed) === undefined ? undefined : this.#answer;
   }
@@ -218,12 +222,12 @@ export class Shard {
       counters.add(shard, 'unmatched', unmatched.operations);
       this.#notify({ type: 'flush:task:unmatched', shard, ...unmatched });
     }
+    counters.set(shard, 'pendingGroups', this.#aggregator.groups);
+    this.#notify({ type: 'flush:transaction:committed', shard, groups, operations, durationMs });
     this.#board.settle(operations);
     // Who waits for the commit may look at the figures as soon as it hears of it.
-    this.#cycle.commit(swapped);
-    counters.set(shard, 'pendingGroups', this.#cycle.pendingGroups);
+    this.#cycle.commit(swapped, durationMs);
     for (const inbox of this.#inboxes) inbox.announceCommit();
-    this.#notify({ type: 'flush:transaction:committed', shard, groups, operations, durationMs });
   }
 
   async #answer(): Promise<void> {
@@ -248,6 +252,7 @@ export class Shard {
     this.#lastError = error;
     this.#counters.add(shard, 'flushFailures', 1);
     this.#notify({ type: 'flush:transaction:failed', shard, attempt, error: errorRecord(error) });
+    if (!isRefusal(error)) this.#reads.failAll(error);
     await this.#connection.release(true);
   }
 
@@ -255,8 +260,10 @@ export class Shard {
   #setTimer(): void {
     const now = performance.now();
     let dueAt = Math.min(this.#reads.nextExpiry, this.#cycle.dueAt);
-    if (this.#cycle.swapped !== undefined && !this.#working) dueAt = Math.min(dueAt, now + this.#cycle.backoff.waitMs);
-    if (this.#intake.blockedBy !== undefined && !this.#working) dueAt = Math.min(dueAt, now + this.#describing.waitMs);
+    if (this.#cycle.swapped !== undefined && !this.#working)
+      dueAt = Math.min(dueAt, now + this.#cycle.backoff.waitMs);
+    if (this.#intake.blockedBy !== undefined && !this.#working)
+      dueAt = Math.min(dueAt, now + this.#describing.waitMs);
     if (dueAt >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = dueAt;
