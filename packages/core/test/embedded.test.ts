@@ -11,7 +11,6 @@ import { createLogger } from '../dist/log.js';
 import { type Embedded, type EmbeddedOptions, startEmbedded } from '../dist/store/embedded.js';
 
 const root = mkdtempSync(join(tmpdir(), 'zmsg-embedded-'));
-afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 const lines: string[] = [];
 const logger = createLogger({
@@ -51,9 +50,17 @@ async function client(embedded: Embedded): Promise<pg.Client> {
 const socketOf = (from: pg.Client) =>
   (from as unknown as { connection: { stream: import('node:net').Socket } }).connection.stream;
 
+/** For the tests that leave it as it was. */
+let shared: Embedded;
+
 beforeAll(async () => {
   const embedded = await startEmbedded({ dataDir: template, logger });
   await embedded.close();
+  shared = await startEmbedded({ dataDir: newDataDir(), logger });
+});
+afterAll(async () => {
+  await shared.close();
+  rmSync(root, { recursive: true, force: true });
 });
 
 afterEach(async () => {
@@ -62,7 +69,7 @@ afterEach(async () => {
 });
 
 test('24 clients, 16 of them in transactions, get the right answers', async () => {
-  const embedded = await start();
+  const embedded = shared;
   const all = await Promise.all(Array.from({ length: 24 }, () => client(embedded)));
   await all[0]?.query('CREATE TABLE account (id int PRIMARY KEY, amount int NOT NULL)');
   await all[0]?.query('INSERT INTO account SELECT i, 0 FROM generate_series(0, 15) AS i');
@@ -94,7 +101,7 @@ test('24 clients, 16 of them in transactions, get the right answers', async () =
 });
 
 test('batches that come in many chunks do not mix', async () => {
-  const embedded = await start();
+  const embedded = shared;
   const all = await Promise.all(Array.from({ length: 6 }, () => client(embedded)));
   await Promise.all(
     all.map(async (each, index) => {
@@ -113,7 +120,7 @@ test('batches that come in many chunks do not mix', async () => {
 });
 
 test('after an error the next query works, inside and outside of a transaction', async () => {
-  const each = await client(await start());
+  const each = await client(shared);
   for (const [text, values, code] of [
     ['SELEC 1', undefined, '42601'],
     ['SELECT 1 / $1::int', [0], '22012'],
@@ -182,7 +189,7 @@ describe('a client that dies', () => {
   ];
 
   test.each(deaths)('%s keeps nobody waiting', async (_, die) => {
-    const embedded = await start();
+    const embedded = shared;
     const dying = await client(embedded);
     const other = await client(embedded);
     await die(dying);
@@ -205,7 +212,7 @@ test('a client that leaves its transaction idle is cut off, and the others go on
 });
 
 test('nobody gets in without the password, and bytes that are no protocol only end their connection', async () => {
-  const embedded = await start();
+  const embedded = shared;
   const wrong = new pg.Client({ connectionString: embedded.connectionString.replace(/:[^:@]+@/, ':wrong@') });
   await expect(wrong.connect()).rejects.toMatchObject({ code: '28P01' });
   const { port } = new URL(embedded.connectionString);
@@ -231,7 +238,7 @@ test('nobody gets in without the password, and bytes that are no protocol only e
 });
 
 test('COPY FROM STDIN is refused, and the connection goes on', async () => {
-  const each = await client(await start());
+  const each = await client(shared);
   await each.query('CREATE TABLE t (a text)');
   await expect(each.query('COPY t FROM STDIN')).rejects.toMatchObject({ code: '0A000' });
   await each.query(`INSERT INTO t VALUES ('copy t from stdin')`);
@@ -338,7 +345,7 @@ test('a start says that it is embedded, in production as a warning', async () =>
   expect(entries[1]?.msg).toContain('set postgres_dsn in production');
 });
 
-test('close cuts connections, ends the thread and leaves nothing that keeps the process alive', async () => {
+test('close cuts connections, also of a transaction and of who waits for it, and frees the port', async () => {
   const embedded = await startEmbedded({ dataDir: newDataDir(), logger });
   const { port } = new URL(embedded.connectionString);
   const busy = await client(embedded);
@@ -349,5 +356,18 @@ test('close cuts connections, ends the thread and leaves nothing that keeps the 
   const socket = connect(Number(port), '127.0.0.1');
   expect((await once(socket, 'error').catch(() => []))[0]).toMatchObject({ code: 'ECONNREFUSED' });
   clients.length = 0;
-  expect(process.getActiveResourcesInfo().filter((name) => name === 'Worker')).toEqual([]);
+});
+
+test('a process that closes its embedded database ends by itself', async () => {
+  const program = `
+    import { startEmbedded } from ${JSON.stringify(new URL('../dist/store/embedded.js', import.meta.url).href)};
+    import { createLogger } from ${JSON.stringify(new URL('../dist/log.js', import.meta.url).href)};
+    const logger = createLogger({ level: 'error', format: 'json' });
+    const embedded = await startEmbedded({ dataDir: ${JSON.stringify(newDataDir())}, logger });
+    await embedded.close();
+    console.log('closed');`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  expect(await once(child, 'exit')).toEqual([0, null]);
 });

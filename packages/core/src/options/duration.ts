@@ -11,7 +11,7 @@ type Unit = keyof typeof UNIT_MS;
 
 /** Units from large to small, each at most once: `1m1h` and `5s5s` are slips of the pen, not durations. */
 const DURATION =
-  /^(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?$/;
+  /^(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?$/;
 const UNITS: readonly Unit[] = ['d', 'h', 'm', 's', 'ms'];
 const MAX_TEXT_LENGTH = 64;
 
