@@ -22,7 +22,7 @@ const results: Results = {
     follow: { done: 0, failed: 0 },
     post: { done: 0, failed: 0 },
   },
-  layers: { reads: 900_000, l1: 899_999, l2: 0, joined: 0, postgres: 1, loadQueries: 1 },
+  layers: { reads: 900_000, l1: 899_999, l2: undefined, joined: 0, postgres: 1, loadQueries: 1 },
   writes: {
     logical: 100_000,
     statements: 50,
@@ -34,8 +34,14 @@ const results: Results = {
     lastFlushMs: 42,
   },
   check: [
-    { name: 'likes', passed: true, text: '100,003 submitted, 100,000 in PostgreSQL, 0 missing, 0 double' },
-    { name: 'reads', passed: true, text: '900,000 answered' },
+    {
+      name: 'likes',
+      passed: true,
+      empty: false,
+      text: '100,003 submitted, 100,000 in PostgreSQL, 0 missing, 0 double',
+    },
+    { name: 'tags', passed: true, empty: true, text: '0 submitted' },
+    { name: 'reads', passed: true, empty: false, text: '900,000 answered' },
   ],
   passed: true,
 };
@@ -54,7 +60,9 @@ test('the report shows what was done, who answered, what it cost, and the check'
 });
 
 test('a failed check is said at its line and at the end', () => {
-  const check = [{ name: 'likes' as const, passed: false, text: '5 submitted, 4 in PostgreSQL' }];
+  const check = [
+    { name: 'likes' as const, passed: false, empty: false, text: '5 submitted, 4 in PostgreSQL' },
+  ];
   const text = formatReport({ ...results, check, passed: false }, plain, Number.POSITIVE_INFINITY);
   expect(text).toMatch(/CHECK likes: .* FAILED\n/);
   expect(text).toContain('Check FAILED');
@@ -101,6 +109,7 @@ test('progress into a pipe is one plain line at a time', () => {
     'inserting …',
     '2.0 s of 10.0 s  150,000 ops/s  L1 97.0 %  pending 1,234  flushes 8  statements 12',
     '2.0 s  150,000 ops/s  L1 97.0 %  pending 1,234  flushes 8  statements 12  failed 2',
+    '',
     '',
   ]);
 });

@@ -69,7 +69,7 @@ async function demo(options: DemoOptions): Promise<void> {
   output.write(`\n${[paint('bold', title), ...facts].join('\n')}\n\n`);
 
   const results = await runDemo(options, progressOn(output, paint));
-  output.write(`\n${formatReport(results, paint, output.isTTY ? output.columns : Infinity)}\n`);
+  output.write(`${formatReport(results, paint, output.isTTY ? output.columns : Infinity)}\n`);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`);
   if (!results.passed) process.exitCode = 1;
 }

@@ -11,6 +11,8 @@ export type Query = <Row>(task: Task) => Promise<Row[]>;
 export interface CheckLine {
   name: 'likes' | 'followers' | 'tags' | 'extra' | 'posts' | 'reads';
   passed: boolean;
+  /** Nothing was submitted and nothing is there. */
+  empty: boolean;
   text: string;
 }
 
@@ -82,11 +84,13 @@ export async function check(ledger: Ledger, tally: Tally, query: Query): Promise
     {
       name: 'posts',
       passed: posts.size === 0 && unknownPosts === 0,
+      empty: false,
       text: `${formatCount(ledger.posts)} stored, ${formatCount(storedPosts)} in PostgreSQL, ${formatCount(posts.size)} missing, ${formatCount(unknownPosts)} unknown`,
     },
     {
       name: 'reads',
       passed: tally.notFound === 0 && tally.wrongValue === 0,
+      empty: false,
       text: `${formatCount(tally.done.read)} answered, ${formatCount(tally.notFound)} not found, ${formatCount(tally.compared)} compared, ${formatCount(tally.wrongValue)} different`,
     },
   ];
@@ -122,6 +126,7 @@ class CounterCheck {
     return {
       name: this.#name,
       passed: this.#missing === 0 && this.#double === 0,
+      empty: submittedTotal === 0 && this.#stored === 0,
       text:
         `${formatCount(submittedTotal)} submitted, ${formatCount(this.#stored)} in PostgreSQL, ` +
         `${formatCount(this.#missing)} missing, ${formatCount(this.#double)} double` +
@@ -150,6 +155,7 @@ class DocumentCheck {
     return {
       name: this.#name,
       passed: this.#different === 0,
+      empty: this.#operations === 0 && this.#different === 0,
       text: `${formatCount(this.#operations)} submitted, ${formatCount(this.#compared)} posts compared, ${formatCount(this.#different)} different`,
     };
   }

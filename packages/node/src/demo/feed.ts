@@ -1,7 +1,7 @@
 import { counter, map, slice, sql, type ZMsg } from '@zmsg/core';
 import type { Ledger } from './ledger.js';
 import { postText } from './post-text.js';
-import { INSERT_POST, INSERT_POSTS } from './schema.js';
+import { ANALYZE_TABLES, INSERT_POST, INSERT_POSTS } from './schema.js';
 import type { Tally } from './tally.js';
 
 /** Rows of one INSERT of many posts. */
@@ -33,8 +33,8 @@ export class Feed {
     this.#ledger.addUsers(Array.from({ length: count }, () => this.#zm.nextId('user')));
   }
 
-  /** Makes posts with as few statements as is sensible; `onProgress` hears how many there are. */
-  async insertPosts(count: number, onProgress?: (inserted: number) => void): Promise<void> {
+  /** Makes posts with as few statements as is sensible. */
+  async insertPosts(count: number): Promise<void> {
     const total = this.#ledger.posts + count;
     while (this.#ledger.posts < total) {
       const first = this.#ledger.posts;
@@ -45,8 +45,8 @@ export class Feed {
       await this.#zm.announce(ids);
       await this.#zm.exec(sql(INSERT_POSTS, ids, authors, rows.map(postText)));
       this.#ledger.addPosts(ids);
-      onProgress?.(this.#ledger.posts);
     }
+    await this.#zm.exec(sql(ANALYZE_TABLES));
   }
 
   read(post: number): Promise<void> {

@@ -50,7 +50,9 @@ class PlainLines implements Progress {
     this.#output.write(`${parts.join('  ')}\n`);
   }
 
-  end(): void {}
+  end(): void {
+    this.#output.write('\n');
+  }
 }
 
 const BAR_WIDTH = 30;

@@ -63,7 +63,7 @@ function layers({ layers: { reads, l1, l2, joined, postgres, loadQueries } }: Re
   ];
   const rows = [['', 'reads', 'share', '']];
   rows.push(row('L1 (shared memory)', l1));
-  if (l2 > 0) rows.push(row('L2 (Redis)', l2));
+  if (l2 !== undefined) rows.push(row('L2 (Redis)', l2));
   if (joined > 0) rows.push(row('joined a look-up under way', joined));
   const inQueries = loadQueries > 0 ? `in ${formatCount(loadQueries)} queries` : '';
   rows.push(row('PostgreSQL', postgres, inQueries));
@@ -72,34 +72,34 @@ function layers({ layers: { reads, l1, l2, joined, postgres, loadQueries } }: Re
 
 function writes({ writes: w }: Results): Section {
   const perStatement = w.statements === 0 ? '–' : (w.logical / w.statements).toFixed(1);
-  return [
-    'Writes',
+  const rows = [
+    ['', 'logical writes', 'statements', 'writes per statement', 'BEGIN, COMMIT, marks'],
     [
-      ['', 'logical', 'statements', 'writes per statement', 'BEGIN, COMMIT, marks'],
-      [
-        'aggregated',
-        formatCount(w.logical),
-        formatCount(w.statements),
-        perStatement,
-        formatCount(w.overheadStatements),
-      ],
-      ['strong (posts)', formatCount(w.strong), formatCount(w.strong), w.strong === 0 ? '–' : '1.0', '0'],
+      'aggregated',
+      formatCount(w.logical),
+      formatCount(w.statements),
+      perStatement,
+      formatCount(w.overheadStatements),
     ],
   ];
+  if (w.strong > 0) rows.push(['posts, at once', formatCount(w.strong), formatCount(w.strong), '1.0', '0']);
+  return ['Writes', rows];
 }
 
 function checkLines(results: Results, paint: Paint, columns: number): string[] {
   const { flushes, flushFailures, flushLatencyMs, lastFlushMs } = results.writes;
   const failures = flushFailures === 0 ? '' : `, ${formatCount(flushFailures)} attempts failed`;
   const latency = `p50 ${formatMs(flushLatencyMs.p50)}, p99 ${formatMs(flushLatencyMs.p99)}`;
-  const widest = Math.max(...results.check.map(({ text }) => text.length));
+  // A trace has no follows; the likes are what this is about.
+  const check = results.check.filter(({ name, empty }) => name === 'likes' || !empty);
+  const widest = Math.max(...check.map(({ text }) => text.length));
   // Where verdicts in one column do not fit, they come right after their text.
   const width = CHECK_LABEL_WIDTH + widest + VERDICT_WIDTH <= columns ? widest : 0;
   return [
     `  ${formatCount(flushes)} flushes (${latency}${failures}); everything committed ${formatMs(lastFlushMs)} after the last operation`,
     '',
     paint('bold', 'Check: what this process submitted against what is in PostgreSQL'),
-    ...results.check.map(({ name, passed, text }) => {
+    ...check.map(({ name, passed, text }) => {
       const verdict = passed ? paint('green', 'PASSED') : paint('red', 'FAILED');
       return `  CHECK ${`${name}:`.padEnd(10)} ${text.padEnd(width)}  ${verdict}`;
     }),

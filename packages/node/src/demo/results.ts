@@ -16,7 +16,8 @@ export interface Results {
   layers: {
     reads: number;
     l1: number;
-    l2: number;
+    /** Undefined without Redis. */
+    l2: number | undefined;
     /** Reads that joined a look-up of the same key that was under way. */
     joined: number;
     postgres: number;
@@ -54,8 +55,9 @@ export function collectResults(facts: RunFacts, tally: Tally, stats: ReturnType<
   const { durationMs, lastFlushMs, interrupted, insertedPosts, check } = facts;
   const reads = tally.done.read;
   const l1 = Math.round(stats.l1HitRate * reads);
-  const l2 = Math.min(reads - l1, stats.l2?.hits ?? 0);
-  const postgres = Math.min(reads - l1 - l2, stats.load.keys);
+  const l2 = stats.l2 && Math.min(reads - l1, stats.l2.hits);
+  const missed = reads - l1 - (l2 ?? 0);
+  const postgres = Math.min(missed, stats.load.keys);
   const byAction = {} as Results['byAction'];
   for (const action of ACTIONS) byAction[action] = { done: tally.done[action], failed: tally.failed[action] };
   return {
@@ -65,7 +67,7 @@ export function collectResults(facts: RunFacts, tally: Tally, stats: ReturnType<
     operations: tally.operations,
     operationsPerSecond: tally.operations / (durationMs / 1000),
     byAction,
-    layers: { reads, l1, l2, joined: reads - l1 - l2 - postgres, postgres, loadQueries: stats.load.queries },
+    layers: { reads, l1, l2, joined: missed - postgres, postgres, loadQueries: stats.load.queries },
     writes: {
       logical: stats.shards.operations,
       statements: stats.shards.statements,

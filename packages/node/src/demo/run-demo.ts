@@ -195,7 +195,7 @@ export function describeRun(options: DemoOptions): string[][] {
     ['PostgreSQL', options.postgres === undefined ? 'embedded (PGlite)' : placeOf(options.postgres)],
     ['Redis (L2)', options.redis === undefined ? 'none' : placeOf(options.redis)],
     ['feed', feed],
-    ['load', `${duration}, ${formatCount(concurrency)} requests in flight`],
+    ['load', `${duration}, ${formatCount(concurrency)} requests in flight; Ctrl-C ends it early`],
   ];
 }
 

@@ -37,3 +37,6 @@ WITH post AS (
   SELECT * FROM unnest(?::text[], ?::text[], ?::text[]) RETURNING id
 )
 INSERT INTO zmsg_demo_post_meta (id) SELECT id FROM post`;
+
+/** An embedded PostgreSQL gathers no statistics by itself, and without them it may scan the whole table. */
+export const ANALYZE_TABLES = 'ANALYZE zmsg_demo_posts, zmsg_demo_post_meta';
