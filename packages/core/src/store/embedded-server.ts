@@ -9,8 +9,8 @@ import {
   query,
   readyForQuery,
   refuseEncryption,
-  simpleQuery,
   startupMessage,
+  statementText,
   type Unit,
   UnitReader,
 } from './embedded-wire.js';
@@ -176,9 +176,9 @@ export class EmbeddedServer {
 
   async #answer(owner: Connection, batch: Buffer): Promise<void> {
     const inTransaction = () => this.#options.database.isInTransaction();
-    const text = simpleQuery(batch);
+    const text = statementText(batch);
     if (text !== undefined && COPY_FROM_STDIN.test(text)) {
-      // PGlite ends the session when it finds no more input.
+      // PGlite ends the session when it finds no more input. (A COPY behind a comment gets there.)
       const refusal = errorResponse('ERROR', '0A000', 'the embedded PostgreSQL has no COPY FROM STDIN');
       owner.socket.write(Buffer.concat([refusal, readyForQuery(inTransaction())]));
     } else {

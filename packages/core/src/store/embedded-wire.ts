@@ -13,6 +13,7 @@ const MAX_MESSAGE_BYTES = 2 ** 30 - 1;
 
 const code = (letter: string) => letter.charCodeAt(0);
 const QUERY = code('Q');
+const PARSE = code('P');
 const SYNC = code('S');
 const FLUSH = code('H');
 const FUNCTION_CALL = code('F');
@@ -105,9 +106,12 @@ export class UnitReader {
   }
 }
 
-/** Text of a simple query, for batches that are one. */
-export function simpleQuery(batch: Buffer): string | undefined {
-  return batch[0] === QUERY ? batch.toString('utf8', 5, batch.length - 1) : undefined;
+/** The SQL of a batch that begins with Query or Parse. */
+export function statementText(batch: Buffer): string | undefined {
+  if (batch[0] === QUERY) return batch.toString('utf8', 5, batch.length - 1);
+  if (batch[0] !== PARSE) return undefined;
+  const start = batch.indexOf(0, 5) + 1;
+  return batch.toString('utf8', start, batch.indexOf(0, start));
 }
 
 /** A batch that ends with Flush goes on: the answer to it says nothing about the end of a transaction. */
