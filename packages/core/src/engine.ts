@@ -163,8 +163,10 @@ async function wire(
 
   let queue: Promise<DelayQueue> | undefined;
   const delayQueue = () => {
+    const announce = (key: string) => writer.announce([key]);
     const forget = (key: string) => writer.forget(key);
-    const opening = queue ?? openDelayQueue({ options, connectionString, store, onEvent, logger, forget });
+    const opening =
+      queue ?? openDelayQueue({ options, connectionString, store, onEvent, logger, announce, forget });
     queue = opening;
     // One that did not open is tried again by the next write.
     opening.catch(() => {
@@ -223,6 +225,7 @@ async function openL2(options: ResolvedOptions, logger: Logger, opened: Opened):
   if (redisAddr === undefined) return undefined;
   const tier = await RedisCache.open({
     redisAddr,
+    redisCluster: options.redisCluster,
     redisPassword: options.redisPassword,
     redisDb: options.redisDb,
     redisPoolSize: options.redisPoolSize,
@@ -245,12 +248,12 @@ function openBloom(
   logger: Logger,
   onEvent: (event: EngineEvent) => void,
 ): BloomGate | undefined {
-  const { redisAddr, redisPassword, redisDb, cachePrefix } = options;
+  const { redisAddr, redisCluster, redisPassword, redisDb, cachePrefix } = options;
   if (!options.bloomEnabled) return undefined;
   let share: ((bits: BloomBits, onEvent: (event: ShareEvent) => void) => BloomShare) | undefined;
   if (redisAddr !== undefined) {
     const redis = connectRedis(
-      { redisAddr, redisPassword, redisDb },
+      { redisAddr, redisCluster, redisPassword, redisDb },
       {
         connectionName: 'zmsg-bloom',
         connectTimeoutMs: REDIS_CONNECT_TIMEOUT_MS,

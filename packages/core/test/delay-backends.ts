@@ -1,4 +1,7 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createDatabase } from '@zmsg/testbed';
 import { Redis } from 'ioredis';
 import { pino } from 'pino';
@@ -88,11 +91,12 @@ async function onPostgres(): Promise<DelayBackend> {
   return backendOn(connectionString, open, async () => {});
 }
 
+const dir = mkdtempSync(join(tmpdir(), 'zmsg-delay-'));
 let embedded: Promise<Embedded> | undefined;
 
 /** One embedded server for all tests of a file: it takes seconds to start. */
 async function onPglite(): Promise<DelayBackend> {
-  embedded ??= startEmbedded({ dataDir: ':memory:', logger: pino({ level: 'silent' }) });
+  embedded ??= startEmbedded({ dataDir: dir, logger: pino({ level: 'silent' }) });
   const { connectionString } = await embedded;
   const store = storeOn(connectionString);
   await store.exec(
@@ -107,6 +111,7 @@ async function onPglite(): Promise<DelayBackend> {
 export async function stopDelayBackends(): Promise<void> {
   await (await embedded)?.close();
   embedded = undefined;
+  rmSync(dir, { recursive: true, force: true });
 }
 
 /** Every implementation of `DelayQueue`, on every backend it is used with. */

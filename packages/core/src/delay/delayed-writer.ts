@@ -5,6 +5,11 @@ import type { DelayedWrite } from './delayed-write.js';
 export interface DelayedWriterOptions {
   store: Store;
   /**
+   * Called before the write: makes its key pass the Bloom filters. The node that enqueued it has done
+   * so for itself; this node's filter may be younger than that.
+   */
+  announce?: (key: string) => void | Promise<void>;
+  /**
    * Called after the write is committed, and again if its job comes twice: takes a deleted key out of
    * the caches. When it rejects, the job is retried (its write is not).
    */
@@ -36,6 +41,7 @@ const CLEAN_UP_BATCHES = 20;
  */
 export class DelayedWriter {
   readonly #store: Store;
+  readonly #announce: (key: string) => void | Promise<void>;
   readonly #onCommitted: (write: DelayedWrite) => Promise<void>;
   readonly #onCleanUpError: (error: Error) => void;
   readonly #timeoutMs: number;
@@ -46,6 +52,7 @@ export class DelayedWriter {
 
   constructor(options: DelayedWriterOptions) {
     this.#store = options.store;
+    this.#announce = options.announce ?? (() => {});
     this.#onCommitted = options.onCommitted ?? (() => Promise.resolve());
     this.#onCleanUpError = options.onCleanUpError ?? (() => {});
     this.#timeoutMs = options.timeoutMs ?? 30_000;
@@ -56,6 +63,7 @@ export class DelayedWriter {
 
   /** @throws StoreError, or what `onCommitted` rejects with */
   async apply(write: DelayedWrite): Promise<Applied> {
+    await this.#announce(write.key);
     const applied = await this.#inTime(
       this.#store.transaction<Applied>(async (session) => {
         const claimed = await session.exec(

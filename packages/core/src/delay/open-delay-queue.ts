@@ -12,19 +12,21 @@ export interface DelayQueueParts {
   store: Store;
   logger: Logger;
   onEvent: (event: DelayEvent) => void;
+  announce: (key: string) => void | Promise<void>;
   /** Takes a deleted key out of the caches. */
   forget: (key: string) => Promise<void>;
 }
 
 /** The delay queue on the configured backend: BullMQ on Redis, pg-boss on PostgreSQL. */
 export async function openDelayQueue(parts: DelayQueueParts): Promise<DelayQueue> {
-  const { options, connectionString, store, logger, onEvent, forget } = parts;
+  const { options, connectionString, store, logger, onEvent, announce, forget } = parts;
   const writer = new DelayedWriter({
     store,
+    announce,
     onCommitted: (write) => (write.deleteAfter === true ? forget(write.key) : Promise.resolve()),
     onCleanUpError: (error) => logger.warn({ err: error }, 'old operation ids were not deleted'),
   });
-  const { redisAddr, redisPassword, redisDb, cachePrefix } = options;
+  const { redisAddr, redisCluster, redisPassword, redisDb, cachePrefix } = options;
   if (options.delayBackend === 'postgres' || redisAddr === undefined) {
     return BossDelayQueue.open({ connectionString, writer, onEvent, maxConnections: BOSS_CONNECTIONS });
   }

@@ -103,7 +103,7 @@ export class L2 {
   #scheduleRepair(): void {
     if (this.#closed || this.#repairTimer !== undefined) return;
     this.#repairTimer = setTimeout(() => {
-      this.#repair().finally(() => {
+      void this.#repair().finally(() => {
         this.#repairTimer = undefined;
         if (this.#distrusted || this.#dirty.size > 0) this.#scheduleRepair();
       });

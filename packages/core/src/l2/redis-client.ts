@@ -6,6 +6,8 @@ import type { ResolvedOptions } from '../options/resolved.js';
 export type RedisEndpoint = Pick<ResolvedOptions, 'redisPassword' | 'redisDb'> & {
   /** One address, or several nodes of a cluster: `host`, `host:port`, `redis://…` or `rediss://…` (TLS). */
   readonly redisAddr: readonly string[];
+  /** A single address is one of a cluster's nodes. @default false */
+  readonly redisCluster?: boolean;
 };
 
 export type RedisClient = Redis | Cluster;
@@ -68,7 +70,7 @@ export function connectRedis(endpoint: RedisEndpoint, behaviour: RedisBehaviour)
     ...(first.tls ? { tls: {} } : {}),
   } satisfies RedisOptions;
   const client =
-    addresses.length === 1
+    addresses.length === 1 && endpoint.redisCluster !== true
       ? new Redis({
           ...node,
           host: first.host,
