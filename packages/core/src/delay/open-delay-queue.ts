@@ -32,6 +32,7 @@ export async function openDelayQueue(parts: DelayQueueParts): Promise<DelayQueue
   }
   const queue = await BullDelayQueue.open({
     redisAddr,
+    redisCluster,
     redisPassword,
     redisDb,
     cachePrefix,
