@@ -65,7 +65,9 @@ export class CacheMemory {
       throw new TypeError('the handle is not of a SharedLRU: wrong magic number');
     }
     if (word(HEADER.version) !== VERSION) {
-      throw new TypeError(`the handle is of layout version ${word(HEADER.version)}, this is version ${VERSION}`);
+      throw new TypeError(
+        `the handle is of layout version ${word(HEADER.version)}, this is version ${VERSION}`,
+      );
     }
     const layout = layoutOf({
       segments: word(HEADER.segments),

@@ -35,6 +35,9 @@ export function checkStructure(handle: SharedCacheHandle): string[] {
       problems.push(`segment ${number}: ${problem}`);
     };
     if (segment.words[SEGMENT.lock] !== 0) report(`locked: ${segment.words[SEGMENT.lock]}`);
+    if (segment.words[SEGMENT.repairs] !== 0 && segment.words[SEGMENT.takeovers] === 0) {
+      report('emptied although no lock was taken away: its bookkeeping, or a write, failed');
+    }
     const live = new Set<number>();
     checkRing(segment, segment.small, 'small', live, report);
     checkRing(segment, segment.main, 'main', live, report);
@@ -127,5 +130,6 @@ function checkIndex(
     seen.add(text);
   }
   if (seen.size !== words[SEGMENT.entries]) report(`${seen.size} entries, counted ${words[SEGMENT.entries]}`);
-  if ((segment.small.live + segment.main.live) * UNIT_BYTES > segment.bytes.length) report('too many live bytes');
+  if ((segment.small.live + segment.main.live) * UNIT_BYTES > segment.bytes.length)
+    report('too many live bytes');
 }

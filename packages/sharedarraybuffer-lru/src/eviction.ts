@@ -8,9 +8,12 @@ import { MAX_FREQUENCY, type Segment, SegmentCorruptError } from './segment.js';
 /** Hits on probation that take an entry to the main ring. */
 const HITS_TO_STAY = 1;
 /** Uses in the sketch that take a new entry to the main ring at once: it was here before. */
-const USES_TO_SKIP_PROBATION = 2;
+const USES_TO_SKIP_PROBATION = 3;
 /** Records spared in a row for one set; the next is evicted, so that a set ends in bounded time. */
 const MAX_SPARED = 64;
+
+/** Dead and expired records of the main ring that one set clears away in passing. */
+const MAX_SWEPT = 64;
 
 /**
  * Who stays: S3-FIFO (Yang et al., SOSP 2023) on two logs, with the frequency sketch in the place of its
@@ -82,6 +85,7 @@ export class Eviction {
   #makeRoomInSmall(units: number, now: number): void {
     const segment = this.#segment;
     const { small, main } = segment;
+    if (small.span(units) > small.free) this.#sweepMain(now);
     while (small.span(units) > small.free) {
       const record = this.#liveAtTail(small, now);
       if (record < 0) continue;
@@ -97,6 +101,12 @@ export class Eviction {
       }
       small.drop(size);
     }
+  }
+
+  /** Entries that are over must not keep the main ring from being roomy. */
+  #sweepMain(now: number): void {
+    const { main } = this.#segment;
+    for (let i = 0; i < MAX_SWEPT && main.used > 0; i += 1) if (this.#liveAtTail(main, now) >= 0) return;
   }
 
   #makeRoomInMain(units: number, now: number): void {

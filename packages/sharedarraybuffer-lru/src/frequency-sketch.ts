@@ -64,6 +64,6 @@ export class FrequencySketch {
   }
 
   #block(hash: number): number {
-    return (((Math.imul(hash, 0x9e3779b1) >>> 4) & (this.#blocks - 1)) * BLOCK_WORDS);
+    return ((Math.imul(hash, 0x9e3779b1) >>> 4) & (this.#blocks - 1)) * BLOCK_WORDS;
   }
 }

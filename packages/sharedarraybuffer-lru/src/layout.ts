@@ -49,6 +49,8 @@ export const SEGMENT = Object.freeze({
   mainRing: 38,
   entries: 44,
   repairs: 45,
+  /** Those of the repairs that followed from taking a lock away. */
+  takeovers: 46,
   /** float64 from here */
   sets: 48,
   evictions: 50,

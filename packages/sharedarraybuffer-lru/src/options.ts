@@ -47,7 +47,8 @@ export function clock(value: unknown): () => number {
 /** The lifetime in milliseconds; Infinity for none. */
 export function lifetime(ttl: unknown): number {
   if (ttl === undefined) return Number.POSITIVE_INFINITY;
-  if (typeof ttl !== 'number') throw new TypeError(`ttl must be a number of milliseconds, not ${kindOf(ttl)}`);
+  if (typeof ttl !== 'number')
+    throw new TypeError(`ttl must be a number of milliseconds, not ${kindOf(ttl)}`);
   if (!(ttl > 0)) throw new RangeError(`ttl must be above zero milliseconds, it is ${ttl}`);
   return ttl;
 }

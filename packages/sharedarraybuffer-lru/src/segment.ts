@@ -97,7 +97,10 @@ export class Segment {
   }
 
   unitsAt(record: number): number {
-    return recordUnits(keyBytesOf(this.words[record + META] as number), this.words[record + VALUE_BYTES] as number);
+    return recordUnits(
+      keyBytesOf(this.words[record + META] as number),
+      this.words[record + VALUE_BYTES] as number,
+    );
   }
 
   expiresAt(record: number): number {
@@ -184,7 +187,19 @@ export class Segment {
   acquire(): void {
     this.lock.acquire();
     this.epoch = Atomics.load(this.words, SEGMENT.epoch);
-    if (this.lock.seized) this.repair();
+    if (this.lock.seized) this.#takeOver();
+  }
+
+  /** Takes the lock from that thread, if it has it, and empties the segment. */
+  seize(ownerThreadId: number): boolean {
+    if (!this.lock.seize(ownerThreadId)) return false;
+    this.#takeOver();
+    return true;
+  }
+
+  #takeOver(): void {
+    this.words[SEGMENT.takeovers] = (this.words[SEGMENT.takeovers] as number) + 1;
+    this.repair();
   }
 
   /** For the owner of the lock: empties the segment because its bookkeeping cannot be trusted. */

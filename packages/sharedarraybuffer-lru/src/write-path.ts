@@ -74,8 +74,7 @@ export class WritePath {
 
   /** True if that thread had the lock; the segment is empty then. */
   recover(threadId: number): boolean {
-    if (!this.#segment.lock.seize(threadId)) return false;
-    this.#segment.repair();
+    if (!this.#segment.seize(threadId)) return false;
     this.#release();
     return true;
   }
@@ -195,7 +194,8 @@ export class WritePath {
     const low = words[record + EXPIRES] as number;
     const high = words[record + EXPIRES + 1] as number;
     words[record + SEAL] =
-      sealOfContent(key.h1, key.h2, meta, valueBytes, valueSum, low, high) ^ sealOfPlace(place, segment.epoch);
+      sealOfContent(key.h1, key.h2, meta, valueBytes, valueSum, low, high) ^
+      sealOfPlace(place, segment.epoch);
     failpoint('written');
     segment.publish(slot, key.h1, place, units);
     failpoint('published');

@@ -27,16 +27,22 @@ function commands(keys: number, maxBytes: number): fc.Arbitrary<Command[]> {
       { weight: 12, arbitrary: write },
       {
         weight: 12,
-        arbitrary: fc.record({ kind: fc.constantFrom('get' as const, 'delete' as const, 'token' as const), key }),
+        arbitrary: fc.record({
+          kind: fc.constantFrom('get' as const, 'delete' as const, 'token' as const),
+          key,
+        }),
       },
       { weight: 2, arbitrary: fc.record({ kind: fc.constant('advance' as const), ms: fc.nat({ max: 60 }) }) },
-      { weight: 0.1 * 10, arbitrary: fc.constantFrom<Command>({ kind: 'clear' }, { kind: 'advance', ms: 1 }) },
+      {
+        weight: 0.1 * 10,
+        arbitrary: fc.constantFrom<Command>({ kind: 'clear' }, { kind: 'advance', ms: 1 }),
+      },
     ),
     { minLength: 50, maxLength: 600, size: 'max' },
   );
 }
 
-function valueOf(command: number, bytes: number): Buffer {
+function bytesOf(command: number, bytes: number): Buffer {
   const value = Buffer.alloc(bytes);
   for (let i = 0; i < bytes; i += 1) value[i] = (Math.imul(command + 1, 31) + i * 7) & 255;
   return value;
@@ -88,7 +94,7 @@ function compare(sequence: Command[], maxBytes: number, maxValueBytes: number, m
     if (command.kind === 'token') {
       tokens.set(command.key, { token: side.fillToken(name), writes: writes.get(command.key) ?? 0 });
     } else if (command.kind === 'set') {
-      const value = valueOf(i, command.bytes);
+      const value = bytesOf(i, command.bytes);
       const stored = side.set(name, value, { ttl: command.ttl });
       expect(stored).toBe(command.bytes <= maxValueBytes);
       wrote(command.key);
@@ -103,7 +109,7 @@ function compare(sequence: Command[], maxBytes: number, maxValueBytes: number, m
     } else if (command.kind === 'fill') {
       const taken = tokens.get(command.key);
       if (taken === undefined) continue;
-      const value = valueOf(i, command.bytes);
+      const value = bytesOf(i, command.bytes);
       const stored = side.fill(name, value, taken.token, { ttl: command.ttl });
       if (stored) {
         expect(taken.writes).toBe(writes.get(command.key) ?? 0);
