@@ -44,6 +44,10 @@ export function clock(value: unknown): () => number {
   return value as () => number;
 }
 
+export function threadId(value: unknown): number {
+  return integer('threadId', value, 0, 2 ** 30 - 2);
+}
+
 /** The lifetime in milliseconds; Infinity for none. */
 export function lifetime(ttl: unknown): number {
   if (ttl === undefined) return Number.POSITIVE_INFINITY;

@@ -72,7 +72,10 @@ export interface SharedCache {
    * not stored, for that reason, because of a chance collision with another key, or because it is too large.
    */
   fill(key: string, value: Uint8Array, token: number, options?: SharedCacheEntryOptions): boolean;
-  /** Call when a thread has ended: frees and empties what it held. Returns the number of segments. */
+  /**
+   * Call when a thread has ended: frees and empties what it held. Returns the number of segments. The id is
+   * that which the thread had while it ran; a Worker that has ended says -1. @throws RangeError
+   */
   recover(threadId: number): number;
   /** The keys that have not expired, in no order; for debugging, since it locks each segment once. */
   keys(): IterableIterator<string>;

@@ -116,6 +116,8 @@ export class SharedLRU implements SharedCache {
   }
 
   recover(threadId: number): number {
+    // A Worker's own `threadId` is -1 once it has ended, when it is too late to ask for it.
+    checked.threadId(threadId);
     let recovered = 0;
     for (const writer of this.#writes) if (writer.recover(threadId)) recovered += 1;
     return recovered;

@@ -13,6 +13,7 @@ function fullCache(): SharedLRU {
     cache.set(`old-${i}`, Buffer.alloc(200, i));
     cache.get(`old-${i}`);
   }
+  for (let i = 0; i < 300; i += 1) cache.get(`old-${i}`);
   cache.set(KEY, Buffer.from('old'));
   expect(cache.stats().evictions).toBeGreaterThan(0);
   return cache;
@@ -99,6 +100,16 @@ test('a fill that lost its lock to a newer set does not bring the older value', 
   expect(await outcome).toBe(false);
   expect(['newer', undefined]).toContain(cache.get(KEY)?.toString());
   works(cache);
+});
+
+test('recover with the thread id of a Worker that has ended, -1, is a RangeError and empties nothing', () => {
+  const cache = SharedLRU.create({ maxBytes: 16 << 10 });
+  cache.set('key', Buffer.from('value'));
+  for (const threadId of [-1, 0.5, Number.NaN, 2 ** 40]) {
+    expect(() => cache.recover(threadId)).toThrow(RangeError);
+  }
+  expect(cache.recover(0)).toBe(0);
+  expect(cache.get('key')?.toString()).toBe('value');
 });
 
 test('a clock that throws leaves the cache usable', () => {

@@ -25,7 +25,7 @@ export function openGate(gate: Int32Array): void {
 
 /** The event loop must run for the thread to start, so no blocking wait. */
 export async function stoppedAt(gate: Int32Array): Promise<void> {
-  const waiting = Atomics.waitAsync(gate, 1, 0, 30_000);
+  const waiting = Atomics.waitAsync(gate, 1, 0, 10_000);
   const outcome = await waiting.value;
   if (outcome === 'timed-out') throw new Error('the thread did not reach its failpoint');
 }
