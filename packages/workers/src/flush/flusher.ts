@@ -82,7 +82,7 @@ export class Flusher {
   /**
    * Writes the generation and moves the mark to `position`, the number of operations up to its end.
    * After a failure the generation is as it was, and must be given again, with the same position,
-   * before any other. Throws `StoreError`, and `FencedError` when nothing may be written any more.
+   * before any other. An empty generation writes nothing. Throws `StoreError`, and `FencedError` when nothing may be written any more.
    */
   async flush(generation: Generation, position: bigint): Promise<FlushResult> {
     const from = this.#position;
@@ -90,6 +90,7 @@ export class Flusher {
     if (this.#unsettled !== undefined && this.#unsettled.to !== position) {
       throw new Error(`position ${this.#unsettled.to} has to be settled before ${position}`);
     }
+    if (position === from) return { statements: 0, overheadStatements: 0, unmatched: [] };
     const { connect, disconnect } = this.#options;
     let session: Session;
     try {
