@@ -1,8 +1,8 @@
-import type { MessagePort } from 'node:worker_threads';
-import { type Reply, storeError } from './codec/reply.js';
 import { TaskEncoder } from './codec/task-encoder.js';
 import { BackpressureError, ClosedError, ShardError } from './error.js';
 import { Lane } from './lane.js';
+import type { ProducerHandle } from './producer-handle.js';
+import { Requests } from './requests.js';
 import { ProducerBell } from './ring/producer-bell.js';
 import { Board, ShardState } from './shard/board.js';
 import { ShardCounters } from './shard/shard-counters.js';
@@ -10,31 +10,8 @@ import type { CallOptions, Receipt } from './shards.js';
 import type { ReadTask, WriteTask } from './task.js';
 import { Acknowledgement } from './waiting-record.js';
 
-/**
- * What a thread needs to write to the shards: shared memory, and a port per shard for replies.
- * Can be posted to the thread that will be the producer; `ports` go into the transfer list.
- */
-export interface ProducerHandle {
-  readonly id: number;
-  readonly board: SharedArrayBuffer;
-  readonly counters: SharedArrayBuffer;
-  readonly bell: SharedArrayBuffer;
-  /** By shard. */
-  readonly rings: readonly SharedArrayBuffer[];
-  /** By shard. */
-  readonly ports: readonly MessagePort[];
-  readonly pendingMax: number;
-  readonly onFull: 'wait' | 'reject';
-}
-
-interface Request {
-  lane: Lane;
-  resolve: (value: unknown) => void;
-  reject: (error: unknown) => void;
-}
-
-/** Writes that go to one shard without its being woken: then it starts while the tick goes on. */
-const WAKE_AFTER_RECORDS = 100000;
+/** In a tick that writes more than this, shards are woken before its end. Each wake-up costs microseconds. */
+const WAKE_AFTER_RECORDS = 4096;
 /** While something is waited for, the rings are looked at at least this often, with growing pauses. */
 const MIN_POLL_MS = 1;
 const MAX_POLL_MS = 50;
@@ -53,11 +30,9 @@ export class Producer {
   readonly #board: Board;
   readonly #counters: ShardCounters;
   readonly #bell: ProducerBell;
-  readonly #ports: readonly MessagePort[];
   readonly #pendingMax: number;
   readonly #rejectsWhenFull: boolean;
-  readonly #requests = new Map<number, Request>();
-  #lastRequestId = 0;
+  readonly #requests: Requests;
   #closed = false;
   /** Lanes whose shard is to be woken at the end of the tick. */
   #dirty: Lane[] = [];
@@ -75,12 +50,8 @@ export class Producer {
     this.#encoder = new TaskEncoder(handle.rings.length, handle.id);
     this.#pendingMax = handle.pendingMax;
     this.#rejectsWhenFull = handle.onFull === 'reject';
-    this.#ports = handle.ports;
     this.#lanes = handle.rings.map((ring, shard) => new Lane(shard, ring, this.#scheduleTick));
-    for (const port of handle.ports) {
-      port.on('message', this.#onReply);
-      port.unref();
-    }
+    this.#requests = new Requests(handle.ports, this.#scheduleTick);
   }
 
   submit(task: WriteTask, options?: CallOptions): Promise<Receipt> {
@@ -112,7 +83,7 @@ export class Producer {
 
   read(task: ReadTask, options?: CallOptions): Promise<{ value: unknown } | undefined> {
     let lane: Lane;
-    const requestId = this.#nextRequestId();
+    const requestId = this.#requests.nextId();
     try {
       this.#check(options?.signal);
       lane = this.#lane(this.#encoder.read(task, requestId));
@@ -133,7 +104,7 @@ export class Producer {
       this.#lanes.map((lane) => {
         if (lane.failure !== undefined) return Promise.reject(lane.failure);
         if (lane.isIdle && this.#hasCommittedAll(lane.shard)) return undefined;
-        const requestId = this.#nextRequestId();
+        const requestId = this.#requests.nextId();
         this.#encoder.flush(requestId);
         return this.#request(lane, requestId, options?.signal);
       }),
@@ -150,7 +121,7 @@ export class Producer {
   detach(error: Error): void {
     this.#closed = true;
     for (const lane of this.#lanes) this.#fail(lane, error);
-    for (const port of this.#ports) port.close();
+    this.#requests.close();
     this.#watch();
   }
 
@@ -173,42 +144,17 @@ export class Producer {
     return this.#counters.get(shard, 'operations') === this.#counters.get(shard, 'applied');
   }
 
-  #nextRequestId(): number {
-    this.#lastRequestId = (this.#lastRequestId + 1) >>> 0;
-    return this.#lastRequestId;
-  }
-
+  /** Sends the encoder's record, which asks for a reply. */
   #request(lane: Lane, requestId: number, signal: AbortSignal | undefined): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const onAbort = () => {
-        this.#requests.delete(requestId);
-        reject(signal?.reason);
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      const settled = <T>(settle: (value: T) => void) => {
-        return (value: T) => {
-          signal?.removeEventListener('abort', onAbort);
-          settle(value);
-        };
-      };
-      this.#requests.set(requestId, { lane, resolve: settled(resolve), reject: settled(reject) });
-      if (lane.tryWrite(this.#encoder)) {
-        this.#touch(lane);
-      } else {
-        lane.enqueue(this.#encoder, undefined);
-        this.#advance(lane);
-      }
-    });
+    const reply = this.#requests.add(requestId, lane, signal);
+    if (lane.tryWrite(this.#encoder)) {
+      this.#touch(lane);
+    } else {
+      lane.enqueue(this.#encoder, undefined);
+      this.#advance(lane);
+    }
+    return reply;
   }
-
-  readonly #onReply = (reply: Reply): void => {
-    const request = this.#requests.get(reply.requestId);
-    if (request === undefined) return; // aborted meanwhile
-    this.#requests.delete(reply.requestId);
-    if (reply.error === undefined) request.resolve(reply.value);
-    else request.reject(storeError(reply.error));
-    this.#scheduleTick();
-  };
 
   #advance(lane: Lane): void {
     if (lane.advance(this.#board, this.#pendingMax)) this.#touch(lane);
@@ -330,10 +276,6 @@ export class Producer {
   #fail(lane: Lane, error: Error): void {
     if (lane.failure !== undefined) return;
     this.#bell.taken(lane.fail(error, this.#board));
-    for (const [requestId, request] of this.#requests) {
-      if (request.lane !== lane) continue;
-      this.#requests.delete(requestId);
-      request.reject(error);
-    }
+    this.#requests.fail(lane, error);
   }
 }

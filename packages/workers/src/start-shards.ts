@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { MessageChannel } from 'node:worker_threads';
 import { ClosedError, InvalidValueError, type ShardError, StoreError } from './error.js';
-import { Producer, type ProducerHandle } from './producer.js';
+import { Producer } from './producer.js';
+import type { ProducerHandle } from './producer-handle.js';
 import { ProducerBell } from './ring/producer-bell.js';
 import { createRing, MAX_RING_BYTES, MIN_RING_BYTES } from './ring/ring-layout.js';
 import { Board } from './shard/board.js';

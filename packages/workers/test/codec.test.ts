@@ -249,6 +249,14 @@ test('a small task after a very large one is encoded as before', () => {
   expect(small.decoded).toEqual({ kind: 'put', key: 'l', data: Buffer.from('x') });
 });
 
+test('a value that submits a task while it is encoded is refused, and does no harm', () => {
+  const wire = new Wire();
+  const nested = { toJSON: () => wire.encoder.write(counter({})) };
+  const task = { kind: 'content', text: 'SELECT $1', values: [nested], batchKey: 'k' } as const;
+  expect(() => wire.encoder.write(task)).toThrow(InvalidValueError);
+  expect(wire.send({ ...task, values: [1] }).decoded).toMatchObject({ text: 'SELECT $1', values: [1] });
+});
+
 test('a task whose parts do not fit together is refused', () => {
   const where = { text: 'id = ?', parts: ['id = ', ''], values: [] };
   expect(() => new TaskEncoder(1, 0).write(counter({ where }))).toThrow(InvalidTaskError);

@@ -12,6 +12,7 @@ export class TaskEncoder {
   readonly #shards: number;
   readonly #producer: number;
   #shape: KnownShape | undefined;
+  #isWriting = false;
 
   constructor(shards: number, producer: number) {
     this.#shards = shards;
@@ -45,6 +46,20 @@ export class TaskEncoder {
    * @throws InvalidTaskError for a task whose parts do not fit together.
    */
   write(task: WriteTask): number {
+    return this.#exclusively(() => this.#write(task));
+  }
+
+  read(task: ReadTask, requestId: number): number {
+    return this.#exclusively(() => this.#read(task, requestId));
+  }
+
+  flush(requestId: number): void {
+    this.#begin(RecordType.flush, 0);
+    this.#writer.uint(requestId);
+    this.#finish();
+  }
+
+  #write(task: WriteTask): number {
     const writer = this.#writer;
     switch (task.kind) {
       case 'counter':
@@ -81,7 +96,7 @@ export class TaskEncoder {
     }
   }
 
-  read(task: ReadTask, requestId: number): number {
+  #read(task: ReadTask, requestId: number): number {
     const shard = this.#aggregated(RecordType.read, task);
     this.#writer.value(task.key);
     this.#writer.uint(requestId);
@@ -89,10 +104,16 @@ export class TaskEncoder {
     return shard;
   }
 
-  flush(requestId: number): void {
-    this.#begin(RecordType.flush, 0);
-    this.#writer.uint(requestId);
-    this.#finish();
+  /** Code of the caller's runs meanwhile (`toJSON`): it must not come back here. */
+  #exclusively(write: () => number): number {
+    if (this.#isWriting)
+      throw new InvalidTaskError('a value cannot submit a task while it is encoded itself');
+    this.#isWriting = true;
+    try {
+      return write();
+    } finally {
+      this.#isWriting = false;
+    }
   }
 
   #aggregated(type: number, task: ShapedTask): number {
