@@ -47,6 +47,8 @@ describe.each([
       ZMSG_POSTGRES_DSN: await createDatabase(inject('postgresPort')),
       ZMSG_REDIS_ADDR: inject('redisAddr'),
       ZMSG_CACHE_PREFIX: `examples-${process.pid}:`,
+      // The Redis of the tests keeps no append-only file, which is worth a warning elsewhere.
+      ZMSG_LOG_LEVEL: 'error',
     }),
   ],
 ])('on %s', (_servers, environment) => {

@@ -155,15 +155,12 @@ describe('the demo on real servers', () => {
   });
 
   test('shows what Redis answers when L1 is too small for the feed', async () => {
-    const args = [
-      '--postgres',
-      await newDatabase(),
-      '--redis',
-      inject('redisAddr'),
-      '--json',
-      join(dir, 'l2.json'),
-    ];
-    const run = await demo(['--posts', '20000', '--seconds', '3', ...args], {
+    const file = join(dir, 'scans.trace');
+    const keys = Buffer.alloc(4 * 24_000);
+    for (let i = 0; i < 24_000; i += 1) keys.writeUInt32BE(i % 8_000, 4 * i);
+    writeFileSync(file, keys);
+    const servers = ['--postgres', await newDatabase(), '--redis', inject('redisAddr')];
+    const run = await demo(['--trace', file, '--json', join(dir, 'l2.json'), ...servers], {
       ZMSG_L1_MAX_COST: String(1 << 20),
     });
     expect(run.code, run.stdout + run.stderr).toBe(0);

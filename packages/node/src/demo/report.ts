@@ -73,7 +73,7 @@ function layers({ layers: { reads, l1, l2, joined, postgres, loadQueries } }: Re
 function writes({ writes: w }: Results): Section {
   const perStatement = w.statements === 0 ? '–' : (w.logical / w.statements).toFixed(1);
   const rows = [
-    ['', 'logical writes', 'statements', 'writes per statement', 'BEGIN, COMMIT, marks'],
+    ['', 'writes', 'statements', 'per statement', 'BEGIN, COMMIT, marks'],
     [
       'aggregated',
       formatCount(w.logical),
@@ -83,7 +83,7 @@ function writes({ writes: w }: Results): Section {
     ],
   ];
   if (w.strong > 0) rows.push(['posts, at once', formatCount(w.strong), formatCount(w.strong), '1.0', '0']);
-  return ['Writes', rows];
+  return ['Logical writes against statements sent to PostgreSQL', rows];
 }
 
 function checkLines(results: Results, paint: Paint, columns: number): string[] {
@@ -96,7 +96,7 @@ function checkLines(results: Results, paint: Paint, columns: number): string[] {
   // Where verdicts in one column do not fit, they come right after their text.
   const width = CHECK_LABEL_WIDTH + widest + VERDICT_WIDTH <= columns ? widest : 0;
   return [
-    `  ${formatCount(flushes)} flushes (${latency}${failures}); everything committed ${formatMs(lastFlushMs)} after the last operation`,
+    `  ${formatCount(flushes)} flushes, ${latency}${failures}; the last ended ${formatMs(lastFlushMs)} after the load`,
     '',
     paint('bold', 'Check: what this process submitted against what is in PostgreSQL'),
     ...check.map(({ name, passed, text }) => {
