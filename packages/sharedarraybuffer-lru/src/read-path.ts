@@ -2,6 +2,7 @@ import { checksum, copyWithChecksum } from './checksum.js';
 import type { HitBuffer } from './hit-buffer.js';
 import type { KeyProbe } from './key-probe.js';
 import { BUCKET_SLOTS, SEGMENT } from './layout.js';
+import { isCurrent, NEAR_VALUE_BYTES, type NearTable } from './near-table.js';
 import {
   EXPIRES,
   HEADER_WORDS,
@@ -72,31 +73,90 @@ export class ReadPath {
   #pool = Buffer.allocUnsafeSlow(POOL_BYTES).buffer;
   #poolWords = new Int32Array(this.#pool);
   #poolAt = 0;
+  readonly #near: NearTable;
   /** Of the last record accepted. */
   #slot = 0;
+  #place = 0;
+  #epoch = 0;
+  #seal = 0;
   #expiresAt = 0;
   #value: Buffer | undefined;
+  /** Its first word in the pool, when it lies there. */
+  #valueWord = 0;
 
-  constructor(clock: () => number, hits: HitBuffer) {
+  constructor(clock: () => number, hits: HitBuffer, near: NearTable) {
     this.#clock = clock;
     this.#hits = hits;
+    this.#near = near;
+  }
+
+  /**
+   * A copy of the value, if this thread has it near and it is still the key's: the slot's place is that of
+   * the copied record (as in 1), and neither its seal nor the epoch has changed since. A place comes back
+   * after 64 laps of the ring at the earliest; then the seal tells the records apart.
+   */
+  getNear(name: string): Buffer | undefined {
+    const entry = this.#near.get(name);
+    if (entry === undefined) return undefined;
+    if (!isCurrent(entry) || this.#isOver(entry.expiresAt)) {
+      this.#near.delete(name);
+      return undefined;
+    }
+    this.#touch(entry.segment, entry.frequencyByte, entry.hash);
+    const count = wordsOf(entry.byteLength);
+    const to = this.#allot(count);
+    const from = entry.at;
+    const words = this.#near.arena;
+    const copy = this.#poolWords;
+    for (let i = 0; i < count; i += 1) copy[to + i] = words[from + i] as number;
+    return this.#cut(to, entry.byteLength);
   }
 
   /** A copy of the value; undefined when absent or expired. */
-  get(segment: Segment, key: KeyProbe): Buffer | undefined {
+  get(segment: Segment, key: KeyProbe, name: string): Buffer | undefined {
     if (!this.#search(segment, key, true) || this.#isOver(this.#expiresAt)) {
       this.#hits.miss();
       return undefined;
     }
-    const frequency = segment.frequencyByte(this.#slot);
-    const hits = segment.bytes[frequency] as number;
-    // Readers leave the lines of a hot key alone, so that processors can share them.
-    if (hits < MAX_FREQUENCY) {
-      segment.bytes[frequency] = hits + 1;
-      this.#hits.remember(key.h1);
-    }
+    const isHot = this.#touch(segment, segment.frequencyByte(this.#slot), key.h1);
+    const value = this.#value as Buffer;
+    if (isHot && value.length <= NEAR_VALUE_BYTES) this.#bringNear(segment, key, name, value);
+    return value;
+  }
+
+  /** Counts the hit. True if the entry's frequency was at its maximum already. */
+  #touch(segment: Segment, frequencyByte: number, hash: number): boolean {
+    const hits = segment.bytes[frequencyByte] as number;
     this.#hits.hit();
-    return this.#value;
+    if (hits >= MAX_FREQUENCY) return true;
+    // Readers leave the lines of a hot key alone, so that processors can share them.
+    segment.bytes[frequencyByte] = hits + 1;
+    this.#hits.remember(hash);
+    return false;
+  }
+
+  #bringNear(segment: Segment, key: KeyProbe, name: string, value: Buffer): void {
+    const count = wordsOf(value.length);
+    const at = this.#near.allocate(count);
+    if (at === undefined) return;
+    // From the copy, not from the shared memory: the copy is what was checked.
+    const from = this.#valueWord;
+    const arena = this.#near.arena;
+    for (let i = 0; i < count; i += 1) arena[at + i] = this.#poolWords[from + i] as number;
+    const record = segment.recordWord(this.#place);
+    this.#near.set(name, {
+      segment,
+      placeWord: segment.tagWord(this.#slot) + BUCKET_SLOTS,
+      place: this.#place,
+      epoch: this.#epoch,
+      sealWord: record + SEAL,
+      seal: this.#seal,
+      frequencyByte: segment.frequencyByte(this.#slot),
+      hash: key.h1,
+      expiresAt: this.#expiresAt,
+      at,
+      byteLength: value.length,
+    });
   }
 
   /** Milliseconds left, above zero; undefined when absent or expired. */
@@ -146,7 +206,8 @@ export class ReadPath {
     const low = words[record + EXPIRES] as number;
     const high = words[record + EXPIRES + 1] as number;
     const content = sealOfContent(key.h1, key.h2, meta, valueBytes, valueSum, low, high);
-    if ((content ^ sealOfPlace(place, epoch)) !== words[record + SEAL]) return false;
+    const seal = content ^ sealOfPlace(place, epoch);
+    if (seal !== words[record + SEAL]) return false;
     // With the seal the lengths are those of the record; the bounds are for the one chance in 2^32.
     if (keyBytesOf(meta) !== key.byteLength || valueBytes < 0) return false;
     if (record / 2 + recordUnits(key.byteLength, valueBytes) > words.length / 2) return false;
@@ -158,6 +219,9 @@ export class ReadPath {
     EXPIRY_WORDS[0] = low;
     EXPIRY_WORDS[1] = high;
     this.#expiresAt = EXPIRY[0] as number;
+    this.#place = place;
+    this.#epoch = epoch;
+    this.#seal = seal;
     return true;
   }
 
@@ -170,17 +234,27 @@ export class ReadPath {
       this.#value = Buffer.from(copy.buffer, 0, byteLength);
       return checksum(new Int32Array(copy.buffer), 0, count);
     }
+    const at = this.#allot(count);
+    const sum = copyWithChecksum(segment.words, from, this.#poolWords, at, count);
+    this.#valueWord = at;
+    this.#value = this.#cut(at, byteLength);
+    return sum;
+  }
+
+  /** Room in the pool. It is used up whether or not the copy is good: that is as cheap as giving it back. */
+  #allot(count: number): number {
     if (this.#poolAt + count > this.#poolWords.length) {
       this.#pool = Buffer.allocUnsafeSlow(POOL_BYTES).buffer;
       this.#poolWords = new Int32Array(this.#pool);
       this.#poolAt = 0;
     }
     const at = this.#poolAt;
-    const sum = copyWithChecksum(segment.words, from, this.#poolWords, at, count);
-    this.#value = byteLength === 0 ? Buffer.from(EMPTY) : Buffer.from(this.#pool, at * 4, byteLength);
-    // The place in the pool is used up whether or not the copy is good: it is as cheap as taking it back.
     this.#poolAt = at + ((count + 1) & ~1);
-    return sum;
+    return at;
+  }
+
+  #cut(at: number, byteLength: number): Buffer {
+    return byteLength === 0 ? Buffer.from(EMPTY) : Buffer.from(this.#pool, at * 4, byteLength);
   }
 }
 

@@ -62,6 +62,11 @@ export class Segment {
     this.#cellMask = layout.cells - 1;
   }
 
+  /** What readers compare with; `epoch` is the lock owner's. */
+  get epochNow(): number {
+    return Atomics.load(this.words, SEGMENT.epoch);
+  }
+
   /** First word of a bucket. */
   bucket1(h2: number): number {
     return this.#bucketWord((h2 >>> 0) * this.buckets);

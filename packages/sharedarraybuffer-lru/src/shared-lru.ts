@@ -2,6 +2,7 @@ import { CacheMemory } from './cache-memory.js';
 import { HitBuffer, readLong } from './hit-buffer.js';
 import { KeyProbe, kindOf } from './key-probe.js';
 import { HEADER, SEGMENT } from './layout.js';
+import { NearTable } from './near-table.js';
 import * as checked from './options.js';
 import { ReadPath } from './read-path.js';
 import { HEADER_WORDS, keyBytesOf, META, UNIT_BYTES } from './record.js';
@@ -41,7 +42,7 @@ export class SharedLRU implements SharedCache {
     this.#clock = clock;
     this.#key = new KeyProbe(memory.seed1, memory.seed2);
     this.#hits = new HitBuffer(memory.header, memory.sketch, bufferItems);
-    this.#reads = new ReadPath(clock, this.#hits);
+    this.#reads = new ReadPath(clock, this.#hits, new NearTable(memory.layout.maxBytes));
     this.#segments = memory.segments;
     this.#segmentMask = memory.segments.length - 1;
     const { maxValueBytes } = memory.layout;
@@ -64,9 +65,11 @@ export class SharedLRU implements SharedCache {
   }
 
   get(key: string): Buffer | undefined {
+    const near = this.#reads.getNear(key);
+    if (near !== undefined) return near;
     const probe = this.#key;
     probe.load(key);
-    return this.#reads.get(this.#segments[probe.h1 & this.#segmentMask] as Segment, probe);
+    return this.#reads.get(this.#segments[probe.h1 & this.#segmentMask] as Segment, probe, key);
   }
 
   /** Like `remainingTtl`, it leaves the statistics and the frequency of the entry as they are. */
