@@ -170,6 +170,27 @@ test('an upsert fills the other columns from its first operation and is one grou
   expect(rows).toEqual([{ id: 41, likes: 20, views: 40, at: new Date(0), note: { i: 0 } }]);
 });
 
+test('an upsert that meets the insert of another connection waits for it, then updates its row', async () => {
+  await client.query('BEGIN; INSERT INTO t (id, likes) VALUES (60, 100)');
+  const insert = { id: 60 };
+  await behind.add(counter('inc', 1, 60, { insert }), counter('inc', 1, 61, { insert: { id: 61 } }));
+  const flushed = behind.flush();
+  await isBlocked();
+  await client.query('COMMIT');
+  expect((await flushed).unmatched).toEqual([]);
+  expect((await client.query('SELECT id, likes::int FROM t WHERE id > 50 ORDER BY id')).rows).toEqual([
+    { id: 60, likes: 101 },
+    { id: 61, likes: 1 },
+  ]);
+});
+
+test('a condition that ends in a comment takes nothing with it', async () => {
+  const where = 'id = ? -- the row';
+  await behind.add(counter('inc', 1, 62, { where, insert: { id: 62 } }));
+  expect((await behind.flush()).unmatched).toEqual([]);
+  expect(await behind.read(counter('inc', 1, 62, { where }))).toMatchObject({ found: { value: 1 } });
+});
+
 test('a flush whose shard was taken over changes nothing', async () => {
   await behind.add(counter('inc', 1, 1));
   const successor = new WriteBehind(dsn, { ...behind.mark, epoch: 2n });
