@@ -111,6 +111,10 @@ for (const [name, indexes] of [
     once: (i) => length(cache.get(`user:profile:${10_000_000 + i}`)),
   });
 }
+measure('SharedLRU.get, 1,000 hot keys', {
+  indexes: uniform.map((i) => i % 1000),
+  once: (i) => length(cache.get(keys[i])),
+});
 measure('SharedLRU.has', { indexes: zipf, once: (i) => (cache.has(keys[i]) ? 1 : 0) });
 measure('SharedLRU.get, absent', { indexes: zipf, once: (i) => length(cache.get(`absent:${i}`)) });
 measure('SharedLRU.set, overwriting, Zipf 0.99', {
