@@ -1,5 +1,12 @@
 import { EventEmitter } from 'node:events';
-import { ClosedError, InvalidTaskError, type ReadTask, type Receipt, type Task } from '@zmsg/workers';
+import {
+  ClosedError,
+  InvalidTaskError,
+  InvalidValueError,
+  type ReadTask,
+  type Receipt,
+  type Task,
+} from '@zmsg/workers';
 import { Batch } from './batch.js';
 import { type Engine, openEngine } from './engine.js';
 import { NotFoundError } from './error.js';
@@ -362,7 +369,10 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   }
 
   #ttlMs(ttl: Duration | undefined): number {
-    return ttl === undefined ? this.#engine.options.defaultTtlMs : parseDuration(ttl, 'ttl');
+    if (ttl === undefined) return this.#engine.options.defaultTtlMs;
+    const ms = parseDuration(ttl, 'ttl');
+    if (ms === 0) throw new InvalidValueError('ttl: 0 would be over at once; use del() to delete');
+    return ms;
   }
 
   #delayMs(delay: Duration | undefined): number {
