@@ -14,7 +14,8 @@ import { Columns } from '../dist/flush/columns.js';
 import { Flusher } from '../dist/flush/flusher.js';
 
 const ROWS = 100_000;
-const OPERATIONS = 2_000_000;
+const OPERATIONS = 500_000;
+const BLOCK = 10_000;
 const BATCH = 5000;
 
 const postgres = await startPostgres({ settings: ['fsync=off'] });
@@ -35,12 +36,21 @@ try {
   };
   await columns.describe(Object.values(shapes), client);
 
-  foldRate('inc, known groups, Zipf', columns, (i, id) => operation(shapes.counter, 'inc', 1 + (i & 3), id));
-  foldRate('mul, known groups, Zipf', columns, (i, id) =>
+  const inc = (i, id) => operation(shapes.counter, 'inc', 1 + (i & 3), id);
+  mapRate('for comparison: Map.get and +=, 1,000', inc, 1000);
+  foldRate('inc, 1,000 known groups', columns, inc, 1000);
+  mapRate('for comparison: Map.get and +=', inc, ROWS);
+  foldRate('inc, 100,000 known groups, Zipf', columns, inc, ROWS);
+  foldRate('mul, 1,000 known groups', columns, (i, id) =>
     operation(shapes.counter, 'mul', i & 1 ? -1 : 1, id),
   );
-  foldRate('slice add, known groups, Zipf', columns, (_, id) => operation(shapes.slice, 'add', '"tag"', id));
-  foldRate('map set, known groups, Zipf', columns, (i, id) =>
+  foldRate(
+    'slice add, 1,000 known groups',
+    columns,
+    (_, id) => operation(shapes.slice, 'add', '"tag"', id),
+    1000,
+  );
+  foldRate('map set, 1,000 known groups', columns, (i, id) =>
     operation(shapes.map, 'set', '1', id, `k${i & 7}`),
   );
   newGroupRate(columns, shapes.counter);
@@ -91,20 +101,34 @@ function zipf(count, max) {
   });
 }
 
-/** Time of `add` alone: the operations are made before, in blocks. */
-function foldRate(name, columns, make) {
+/** Time of `add` alone, in the fastest of many blocks; the operations are made before. */
+function foldRate(name, columns, make, rows) {
   const aggregator = new Aggregator(columns);
-  for (let id = 1; id <= ROWS; id++) aggregator.add(make(0, id));
-  let ns = 0n;
-  const BLOCK = 50_000;
-  for (let done = 0; done < OPERATIONS / 4; done += BLOCK) {
-    const ids = zipf(BLOCK, ROWS);
-    const block = ids.map((id, i) => make(i, id));
+  for (let id = 1; id <= rows; id++) aggregator.add(make(0, id));
+  fastestBlock(name, make, rows, (op) => aggregator.add(op));
+}
+
+function mapRate(name, make, rows) {
+  const groups = new Map();
+  for (let id = 1; id <= rows; id++) groups.set(make(0, id).rawKey, { n: 0 });
+  fastestBlock(name, make, rows, (op) => {
+    groups.get(op.rawKey).n += op.operand;
+  });
+}
+
+function fastestBlock(name, make, rows, take) {
+  let best = Number.POSITIVE_INFINITY;
+  for (let done = 0; done < OPERATIONS; done += BLOCK) {
+    const block = zipf(BLOCK, rows).map((id, i) => make(i, id));
     const start = process.hrtime.bigint();
-    for (const op of block) aggregator.add(op);
-    if (done >= BLOCK) ns += process.hrtime.bigint() - start;
+    for (const op of block) take(op);
+    best = Math.min(best, Number(process.hrtime.bigint() - start) / BLOCK);
   }
-  console.log(`${name.padEnd(34)} ${(Number(ns) / (OPERATIONS / 4 - BLOCK)).toFixed(0).padStart(6)} ns/op`);
+  print(name, best);
+}
+
+function print(name, ns) {
+  console.log(`${name.padEnd(38)} ${ns.toFixed(0).padStart(6)} ns/op`);
 }
 
 function newGroupRate(columns, shape) {
@@ -116,7 +140,7 @@ function newGroupRate(columns, shape) {
     for (const op of block) aggregator.add(op);
     best = Math.min(best, Number(process.hrtime.bigint() - start) / ROWS);
   }
-  console.log(`${'inc, every one a new group'.padEnd(34)} ${best.toFixed(0).padStart(6)} ns/op`);
+  print('inc, every one a new group', best);
 }
 
 async function flushRate(columns, shape, client) {

@@ -6,7 +6,6 @@ export interface Session {
 }
 
 export interface Result {
-  // biome would have these named otherwise; they are pg's.
   readonly command: string;
   readonly rowCount: number | null;
   readonly rows: readonly Record<string, unknown>[];
