@@ -141,8 +141,10 @@ export class Race {
         return this.#read(item);
       case 'flush':
         this.#fault = item.fault;
+        // A failed flush is tried again later; what plain SQL refuses ends the sequence.
         await this.flush().catch(() => {});
         this.#fault = 'none';
+        if (this.#plainError !== undefined) throw this.#plainError;
     }
   }
 
