@@ -40,11 +40,13 @@ export const HEADER = Object.freeze({
   sketchCursor: 48,
 });
 
-/** Words of a segment's header. Readers touch none but the epoch, so it has a line of its own. */
+/** Words of a segment's header. Readers touch none but epoch and laps, so those have a line of their own. */
 export const SEGMENT = Object.freeze({
   lock: 0,
   turn: 1,
   epoch: 16,
+  /** Laps begun by either ring; never less than how often a place may have come back. */
+  laps: 17,
   smallRing: 32,
   mainRing: 38,
   entries: 44,

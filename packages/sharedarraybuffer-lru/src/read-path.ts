@@ -79,6 +79,7 @@ export class ReadPath {
   #place = 0;
   #epoch = 0;
   #seal = 0;
+  #laps = 0;
   #expiresAt = 0;
   #value: Buffer | undefined;
   /** Its first word in the pool, when it lies there. */
@@ -151,6 +152,7 @@ export class ReadPath {
       epoch: this.#epoch,
       sealWord: record + SEAL,
       seal: this.#seal,
+      laps: this.#laps,
       frequencyByte: segment.frequencyByte(this.#slot),
       hash: key.h1,
       expiresAt: this.#expiresAt,
@@ -199,6 +201,7 @@ export class ReadPath {
   #accept(segment: Segment, key: KeyProbe, place: number, withValue: boolean): boolean {
     const { words } = segment;
     const epoch = Atomics.load(words, SEGMENT.epoch);
+    const laps = Atomics.load(words, SEGMENT.laps);
     const record = segment.recordWord(place);
     const meta = words[record + META] as number;
     const valueBytes = words[record + VALUE_BYTES] as number;
@@ -221,6 +224,7 @@ export class ReadPath {
     this.#expiresAt = EXPIRY[0] as number;
     this.#place = place;
     this.#epoch = epoch;
+    this.#laps = laps;
     this.#seal = seal;
     return true;
   }

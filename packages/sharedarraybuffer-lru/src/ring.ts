@@ -27,11 +27,21 @@ export class Ring {
   readonly size: number;
   readonly #words: Int32Array;
   readonly #state: number;
+  readonly #laps: number;
   readonly #lapShift: number;
 
-  constructor(segmentWords: Int32Array, state: number, start: number, end: number, lapShift: number) {
+  /** @param laps the word that counts the laps of all rings of the segment, for readers */
+  constructor(
+    segmentWords: Int32Array,
+    state: number,
+    laps: number,
+    start: number,
+    end: number,
+    lapShift: number,
+  ) {
     this.#words = segmentWords;
     this.#state = state;
+    this.#laps = laps;
     this.start = start;
     this.end = end;
     this.size = end - start;
@@ -84,7 +94,7 @@ export class Ring {
     if (head + units > this.end) {
       if (head < this.end) words[head * UNIT_WORDS + VALUE_BYTES] = head - this.end;
       head = this.start;
-      words[state + HEAD_LAP] = ((words[state + HEAD_LAP] as number) + 1) | 0;
+      words[state + HEAD_LAP] = this.#nextLap();
     }
     words[state + HEAD] = head + units;
     words[state + USED] = used;
@@ -115,9 +125,15 @@ export class Ring {
     this.#rewind();
   }
 
+  /** Told to readers before anything of the new lap is published. */
+  #nextLap(): number {
+    Atomics.add(this.#words, this.#laps, 1);
+    return ((this.#words[this.#state + HEAD_LAP] as number) + 1) | 0;
+  }
+
   #rewind(): void {
     const words = this.#words;
-    const lap = ((words[this.#state + HEAD_LAP] as number) + 1) | 0;
+    const lap = this.#nextLap();
     words[this.#state + HEAD] = this.start;
     words[this.#state + HEAD_LAP] = lap;
     words[this.#state + TAIL] = this.start;

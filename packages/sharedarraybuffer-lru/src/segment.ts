@@ -56,8 +56,22 @@ export class Segment {
     this.placeMask = 2 ** placeBits - 1;
     this.slackUnits = layout.slackUnits;
     this.largestRecordUnits = largestRecordUnits(layout);
-    this.small = new Ring(this.words, SEGMENT.smallRing, layout.smallStart, layout.mainStart, placeBits);
-    this.main = new Ring(this.words, SEGMENT.mainRing, layout.mainStart, segmentUnits, placeBits);
+    this.small = new Ring(
+      this.words,
+      SEGMENT.smallRing,
+      SEGMENT.laps,
+      layout.smallStart,
+      layout.mainStart,
+      placeBits,
+    );
+    this.main = new Ring(
+      this.words,
+      SEGMENT.mainRing,
+      SEGMENT.laps,
+      layout.mainStart,
+      segmentUnits,
+      placeBits,
+    );
     this.#cellsAt = (SEGMENT_HEADER_BYTES + buckets * BUCKET_BYTES) / 4;
     this.#cellMask = layout.cells - 1;
   }
@@ -65,6 +79,11 @@ export class Segment {
   /** What readers compare with; `epoch` is the lock owner's. */
   get epochNow(): number {
     return Atomics.load(this.words, SEGMENT.epoch);
+  }
+
+  /** Laps that the rings have begun, modulo 2^32. */
+  get lapsNow(): number {
+    return Atomics.load(this.words, SEGMENT.laps);
   }
 
   /** First word of a bucket. */
