@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type pg from 'pg';
+import pg from 'pg';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { CommitCutter } from './commit-cutter.js';
 import { openDatabase } from './fold-fixture.js';
@@ -253,9 +253,13 @@ test.each(['cut before', 'cut after', 'late'] as const)(
   },
 );
 
+/** Resolves when a connection waits for another's lock. Asked from outside: a transaction sees one snapshot of it. */
 async function isBlocked(): Promise<void> {
-  const query = `SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-  while ((await value(query)) === 0);
+  const observer = new pg.Client({ connectionString: dsn });
+  await observer.connect();
+  const query = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+  while ((await observer.query(query)).rowCount === 0);
+  await observer.end();
 }
 
 test('names and values cannot break out of a statement', async () => {
