@@ -140,7 +140,11 @@ test('nothing is denied while keys are added, Redis is flushed, stopped and star
   await Promise.all(writers);
   expect(rows.length).toBeGreaterThan(100);
   expect(denied).toBeGreaterThan(0);
-  for (const { gate } of nodes) expect(gate.stats().share).toMatchObject({ state: 'joined', unshared: 0 });
+  for (const { gate } of nodes) {
+    await expect
+      .poll(() => gate.stats().share, { timeout: 10_000 })
+      .toMatchObject({ state: 'joined', unshared: 0 });
+  }
 });
 
 test('a node that cannot reach Redis stops the others from denying before it writes', async () => {

@@ -202,7 +202,8 @@ export class BloomShare {
     try {
       await this.#merge([...writes.blocks]);
     } catch (error) {
-      this.#unshared += writes.keys;
+      // A join that began since has taken, or takes, these keys along: they were own before it looked.
+      if (attempt === this.#attempt || this.#state === 'apart') this.#unshared += writes.keys;
       if (attempt === this.#attempt) this.#fallApart(error);
       await this.#overdue();
     }

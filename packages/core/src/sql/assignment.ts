@@ -19,11 +19,11 @@ export const assignments = {
     clean: () => '0',
   },
   slice: {
-    add: (base: string) => `COALESCE(${base}, '[]'::jsonb) || jsonb_build_array($1::jsonb)`,
+    add: (base: string) => `${array(base)} || jsonb_build_array($1::jsonb)`,
     // The comparison is jsonb's: 1 = 1.0, and the order of keys does not matter.
     del: (base: string) =>
       `COALESCE((SELECT jsonb_agg(zmsg_element.value ORDER BY zmsg_element.ordinality) ` +
-      `FROM jsonb_array_elements(COALESCE(${base}, '[]'::jsonb)) WITH ORDINALITY AS zmsg_element ` +
+      `FROM jsonb_array_elements(${array(base)}) WITH ORDINALITY AS zmsg_element ` +
       `WHERE zmsg_element.value <> $1::jsonb), '[]'::jsonb)`,
     clean: () => `'[]'::jsonb`,
   },
@@ -34,6 +34,11 @@ export const assignments = {
     clean: () => `'{}'::jsonb`,
   },
 } as const;
+
+/** As the shards see a slice: what is no array counts as an empty one. */
+function array(base: string): string {
+  return `CASE WHEN jsonb_typeof(${base}) = 'array' THEN ${base} ELSE '[]'::jsonb END`;
+}
 
 /** As `zmsg_map_edit` and `zmsg_map_merge` see a map: what is no object counts as an empty one. */
 function object(base: string): string {

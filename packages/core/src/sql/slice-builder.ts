@@ -6,7 +6,7 @@ import { TargetCache } from './target.js';
 
 type SliceOp = SliceTask['op'] | 'get';
 
-/** An operation on a `jsonb` column that holds an array. NULL in the column counts as `[]`. */
+/** An operation on a `jsonb` column that holds an array. NULL, or anything else, counts as `[]`. */
 export class SliceBuilder<Built extends SliceTask | ReadTask = SliceTask> extends AggregatedBuilder<
   SliceOp,
   Built

@@ -2,7 +2,7 @@ import { InvalidTaskError } from '../error.js';
 import type { ReadTask, WriteTask } from '../task.js';
 import { ByteWriter } from './byte-writer.js';
 import { BODY_AT, KEY_AT, OPERATION_CODES, RecordType } from './record.js';
-import { hashBytes, hashText, shardOf } from './route.js';
+import { hashBytes, hashText, hashValues, shardOf } from './route.js';
 import { type KnownShape, type ShapedTask, ShapeTable } from './shape-table.js';
 
 /** Turns tasks into records, one at a time, and says which shard takes them. */
@@ -133,7 +133,8 @@ export class TaskEncoder {
     writer.uintAt(KEY_AT - 4, writer.at - KEY_AT);
     const hash =
       batchKey === undefined
-        ? hashBytes(writer.bytes, KEY_AT, writer.at, known.routeSeed)
+        ? (hashValues(where.values, known.routeSeed) ??
+          hashBytes(writer.bytes, KEY_AT, writer.at, known.routeSeed))
         : hashText(batchKey);
     return shardOf(hash, this.#shards);
   }
