@@ -117,7 +117,7 @@ async function wire(
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       onIdleError: (error) => logger.warn({ err: error }, 'an idle connection to PostgreSQL broke'),
     });
-    opened.onClose(() => store.close());
+    opened.onClose(() => store.close(options.shutdownTimeoutMs));
     return store;
   };
   const store = openStore(connectionString);

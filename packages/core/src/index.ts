@@ -11,6 +11,7 @@ export {
   type ZmsgErrorCode,
 } from '@zmsg/workers';
 export type { Batch } from './batch.js';
+export type { DelayQueueStats, FailedOptions, FailedWrite } from './delay/delay-queue.js';
 export {
   ClockError,
   ConfigError,
@@ -30,4 +31,4 @@ export { type Buildable, counter, map, slice, sql, table } from './sql/index.js'
 export type { EngineStats } from './stats.js';
 export type { Rows, Session, WaitOptions } from './store/store.js';
 export type { BatchResult } from './write/batch-run.js';
-export { type CacheOptions, type DelayOptions, ZMsg } from './zmsg.js';
+export { type CacheOptions, type DelayOptions, type DelayQueueView, ZMsg } from './zmsg.js';

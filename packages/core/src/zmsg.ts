@@ -8,6 +8,7 @@ import {
   type Task,
 } from '@zmsg/workers';
 import { Batch } from './batch.js';
+import type { DelayQueue } from './delay/delay-queue.js';
 import { type Engine, openEngine } from './engine.js';
 import { NotFoundError } from './error.js';
 import type { EngineEvents } from './events.js';
@@ -33,6 +34,9 @@ export interface DelayOptions extends CacheOptions {
   /** The write happens this much later. @default 0 */
   delay?: Duration;
 }
+
+/** What an operator may do with delayed writes. */
+export type DelayQueueView = Pick<DelayQueue, 'failed' | 'retryFailed' | 'discardFailed' | 'stats'>;
 
 /**
  * The engine of one node. Every call that waits takes `{ signal }` and then rejects promptly with the
@@ -238,8 +242,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
     this.#checkOpen(options);
     const built = toTask<Task | ReadTask>(task);
     if (isReadTask(built)) throw new InvalidTaskError(`${built.op}() reads: use query()`);
-    const { text, values } = built;
-    return race(this.#track(this.#engine.store.exec<R>(text, values, options)), options);
+    return race(this.#track(this.#engine.writer.exec<R>(built, options)), options);
   }
 
   /**
@@ -254,8 +257,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
       const found = await race(this.#track(this.#engine.shards.read(built, options ?? {})), options);
       return found === undefined ? [] : [{ [built.column]: found.value } as R];
     }
-    const work = this.#engine.store.exec<R>(built.text, built.values, options);
-    const { rows } = await race(this.#track(work), options);
+    const { rows } = await race(this.#track(this.#engine.writer.exec<R>(built, options)), options);
     return rows;
   }
 
@@ -321,6 +323,12 @@ export class ZMsg extends EventEmitter<EngineEvents> {
     return this.#migrations().loadDir(dir);
   }
 
+  /** The delayed writes that wait, and those that failed for good: to list, retry or discard. */
+  async delayQueue(options?: WaitOptions): Promise<DelayQueueView> {
+    this.#checkOpen(options);
+    return race(this.#track(this.#engine.delayQueue()), options);
+  }
+
   /** Flushes everything handed to the shards before; resolves when it is committed. */
   async flush(options?: WaitOptions): Promise<void> {
     this.#checkOpen(options);
@@ -341,7 +349,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
    */
   close(): Promise<void> {
     this.#closing ??= (async () => {
-      await Promise.allSettled(this.#active);
+      await settledWithin(this.#active, this.#engine.options.shutdownTimeoutMs);
       await this.#engine.close();
     })();
     return this.#closing;
@@ -382,4 +390,14 @@ export class ZMsg extends EventEmitter<EngineEvents> {
 
 function race<T>(work: Promise<T>, options: WaitOptions | undefined): Promise<T> {
   return options?.signal === undefined ? work : raceAbort(work, options.signal);
+}
+
+/** Calls that PostgreSQL does not answer must not keep an engine from closing. */
+async function settledWithin(work: Iterable<Promise<unknown>>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([Promise.allSettled(work), late]);
+  clearTimeout(timer);
 }

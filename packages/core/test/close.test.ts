@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createDatabase } from '@zmsg/testbed';
 import { expect, inject, test } from 'vitest';
-import { ClosedError, counter, ZMsg } from '../dist/index.js';
+import { ClosedError, counter, sql, ZMsg } from '../dist/index.js';
 import { freshDir, freshPrefix, open, statements } from './open-engine.js';
 
 test('close() under load: everything acknowledged is in PostgreSQL afterwards, exactly once', async () => {
@@ -86,6 +86,15 @@ test('a process ends by itself after close(): no timer, thread or socket keeps i
     `SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
   );
   expect(sessions).toEqual([{ count: 0 }]);
+});
+
+test('a statement that does not end keeps close() no longer than shutdown_timeout', async () => {
+  const { zm } = await open({ shutdownTimeout: '300ms' });
+  const endless = zm.exec(sql('SELECT pg_sleep(50)')).catch((error: unknown) => error);
+  const started = performance.now();
+  await zm.close();
+  expect(performance.now() - started).toBeLessThan(20_000);
+  expect(await endless).toMatchObject({ code: 'STORE' });
 });
 
 test('an open that fails leaves nothing behind', async () => {

@@ -234,6 +234,18 @@ describe.each([
     await expect.poll(() => zm.get('doomed'), { timeout: 20_000 }).toBeUndefined();
   });
 
+  test('a delayed write that fails is reported and stays in the queue', async () => {
+    const { zm } = await open(config());
+    const failed: unknown[] = [];
+    zm.on('delay:job:failed', (event) => failed.push(event));
+    const task = sql('INSERT INTO missing_table (id) VALUES (?)', 'x');
+    await zm.cacheAndDelayStore('bad', HELLO, task, { delay: 0 });
+    await expect.poll(() => failed.length, { timeout: 20_000 }).toBeGreaterThan(0);
+    const queue = await zm.delayQueue();
+    const { delayed, waiting, active } = await queue.stats();
+    expect(delayed + waiting + active).toBe(1); // it will be tried again, later each time
+  });
+
   test('a batch is one transaction: all of it or nothing', async () => {
     const { zm, psql } = await open(config());
     await psql(`INSERT INTO feed_meta (id) VALUES ('feed_1')`);

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import { StoreError } from '@zmsg/workers';
 import pg from 'pg';
 
@@ -16,6 +17,8 @@ export interface Rows<Row> {
   rowCount: number;
   rows: Row[];
 }
+
+const CLOSE_TIMEOUT_MS = 10_000;
 
 /** Rows as PostgreSQL wrote them. */
 export interface TextRows {
@@ -41,6 +44,7 @@ export interface WaitOptions {
 export class Store implements Session {
   readonly #pool: pg.Pool;
   readonly #maxIdle: number;
+  readonly #sockets = new Set<Socket>();
   /** Statements sent on behalf of callers, BEGIN and COMMIT not counted. */
   statements = 0;
 
@@ -53,6 +57,9 @@ export class Store implements Session {
       idleTimeoutMillis: 30_000,
       connectionTimeoutMillis: options.connectTimeoutMs,
       application_name: 'zmsg',
+      // A peer that vanished without a word is noticed in minutes, not hours.
+      keepAlive: true,
+      stream: () => this.#openSocket(),
     });
     this.#pool.on('error', options.onIdleError);
   }
@@ -114,8 +121,20 @@ export class Store implements Session {
     });
   }
 
-  async close(): Promise<void> {
+  /** Waits for statements under way, at most `timeoutMs`; then cuts what is left. */
+  async close(timeoutMs: number = CLOSE_TIMEOUT_MS): Promise<void> {
+    const cut = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, timeoutMs);
     await this.#pool.end();
+    clearTimeout(cut);
+  }
+
+  #openSocket(): Socket {
+    const socket = new Socket();
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    return socket;
   }
 
   async #control(client: pg.PoolClient, text: 'BEGIN' | 'COMMIT'): Promise<void> {

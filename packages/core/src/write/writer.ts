@@ -70,11 +70,16 @@ export class Writer {
     }
   }
 
+  /** Runs a statement now, past the caches. */
+  exec<R>(task: Pick<Task, 'text' | 'values'>, options?: WaitOptions): Promise<Rows<R>> {
+    return againAfterRace([task], () => this.#parts.store.exec<R>(task.text, task.values, options));
+  }
+
   /** Writes now, then caches `data`. */
   store(key: string, data: Uint8Array, task: Task, ttlMs: number, options?: WaitOptions): Promise<Rows<Row>> {
     return this.#mutex.run(key, async () => {
       await this.announce([key]);
-      const result = await this.#exec([key], (store) => store.exec<Row>(task.text, task.values, options));
+      const result = await this.#exec([key], () => this.exec<Row>(task, options));
       await this.cache(key, data, ttlMs);
       return result;
     });
@@ -84,7 +89,7 @@ export class Writer {
   storeAndReplace(key: string, data: Uint8Array, task: Task, options?: WaitOptions): Promise<Rows<Row>> {
     return this.#mutex.run(key, async () => {
       await this.announce([key]);
-      const result = await this.#exec([key], (store) => store.exec<Row>(task.text, task.values, options));
+      const result = await this.#exec([key], () => this.exec<Row>(task, options));
       await this.replace(key, data);
       return result;
     });
@@ -100,11 +105,15 @@ export class Writer {
     return this.#mutex.runAll(keys, async () => {
       await this.announce(keys);
       const results = await this.#exec(keys, (store) =>
-        store.transaction(async (session) => {
-          const rows: Rows<Row>[] = [];
-          for (const { task } of writes) rows.push(await session.exec<Row>(task.text, task.values));
-          return rows;
-        }, options),
+        againAfterRace(
+          writes.map(({ task }) => task),
+          () =>
+            store.transaction(async (session) => {
+              const rows: Rows<Row>[] = [];
+              for (const { task } of writes) rows.push(await session.exec<Row>(task.text, task.values));
+              return rows;
+            }, options),
+        ),
       );
       return then(results);
     });
@@ -225,4 +234,23 @@ export class Writer {
 /** Whether the task can make a row that was not there. */
 function mayInsert(task: Task): boolean {
   return task.kind === 'content' || task.kind === 'put' || task.orInsert !== undefined;
+}
+
+const UNIQUE_VIOLATION = '23505';
+
+/**
+ * Of two first upserts of a row at one time, one fails by the unique index. Nothing of it happened, and
+ * run again it finds the row that the other inserted.
+ */
+async function againAfterRace<T>(
+  tasks: readonly Pick<Task, 'text' | 'values'>[],
+  run: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    const isRace = error instanceof StoreError && error.sqlState === UNIQUE_VIOLATION;
+    if (!isRace || !tasks.some((task) => 'orInsert' in task && task.orInsert !== undefined)) throw error;
+    return run();
+  }
 }
