@@ -5,7 +5,12 @@ import type { BloomBits } from './bloom/bloom-bits.js';
 import { BloomGate } from './bloom/bloom-gate.js';
 import { BloomShare, type ShareEvent } from './bloom/bloom-share.js';
 import type { DelayQueue } from './delay/delay-queue.js';
-import { BOSS_CONNECTIONS, hasDelayQueue, openDelayQueue } from './delay/open-delay-queue.js';
+import {
+  BOSS_CONNECTIONS,
+  hasDelayQueue,
+  type OpenDelayQueue,
+  openDelayQueue,
+} from './delay/open-delay-queue.js';
 import type { EngineEvent } from './events.js';
 import { IdGenerator } from './ids/id-generator.js';
 import { type ParsedId, parseId } from './ids/parse-id.js';
@@ -91,7 +96,12 @@ export async function openEngine(
   try {
     return await wire(options, logger, opened, (event) => {
       logEvent(logger, event);
-      onEvent(event);
+      try {
+        onEvent(event);
+      } catch (error) {
+        // A listener of the application's must not break the part that reports.
+        logger.error({ err: error, event: event.type }, 'a listener threw');
+      }
     });
   } catch (error) {
     // What opening failed with is the news, not what closing the rest may fail with.
@@ -161,18 +171,21 @@ async function wire(
   });
   opened.onClose(() => shards.close({ timeoutMs: options.shutdownTimeoutMs }));
 
-  let queue: Promise<DelayQueue> | undefined;
-  const delayQueue = () => {
-    const announce = (key: string) => writer.announce([key]);
-    const forget = (key: string) => writer.forget(key);
-    const opening =
-      queue ?? openDelayQueue({ options, connectionString, store, onEvent, logger, announce, forget });
-    queue = opening;
-    // One that did not open is tried again by the next write.
-    opening.catch(() => {
-      queue = undefined;
+  let queue: Promise<OpenDelayQueue> | undefined;
+  const delayQueue = async (): Promise<DelayQueue> => {
+    queue ??= openDelayQueue({
+      options,
+      connectionString,
+      store,
+      onEvent,
+      logger,
+      announce: (key) => writer.announce([key]),
+      forget: (key) => writer.forget(key),
+    }).catch((error: unknown) => {
+      queue = undefined; // the next write tries again
+      throw error;
     });
-    return opening;
+    return (await queue).queue;
   };
   const writer: Writer = new Writer({ l1, l2, bloom, reader, store, shards, delayQueue });
   opened.onClose(async () => (await queue)?.close());

@@ -22,7 +22,7 @@ import { type Buildable, isReadTask, toTask } from './sql/index.js';
 import type { EngineStats } from './stats.js';
 import type { Rows, WaitOptions } from './store/store.js';
 import { checkValue } from './value.js';
-import { writeTask } from './write/write-task.js';
+import { deleteStatement, writeTask } from './write/write-task.js';
 import type { Row } from './write/writer.js';
 
 export interface CacheOptions extends WaitOptions {
@@ -100,18 +100,19 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   }
 
   /** The values that were found, by key: one L2 round trip and one query per loader for all misses. */
-  async getMany(keys: readonly string[], options?: WaitOptions): Promise<Map<string, Buffer>> {
-    this.#checkOpen(options);
-    for (const key of keys) checkKey(key);
-    return race(this.#track(this.#engine.reader.getMany(keys)), options);
+  getMany(keys: readonly string[], options?: WaitOptions): Promise<Map<string, Buffer>> {
+    return this.#call(options, () => {
+      for (const key of keys) checkKey(key);
+      return this.#engine.reader.getMany(keys);
+    });
   }
 
   /** Caches without a database write. */
-  async cacheOnly(key: string, data: Uint8Array, options?: CacheOptions): Promise<void> {
-    this.#checkOpen(options);
-    checkKey(key);
-    checkValue(data);
-    return race(this.#track(this.#engine.writer.cache(key, data, this.#ttlMs(options?.ttl))), options);
+  cacheOnly(key: string, data: Uint8Array, options?: CacheOptions): Promise<void> {
+    return this.#call(options, () => {
+      const value = checkedCopy(key, data);
+      return this.#engine.writer.cache(key, value, this.#ttlMs(options?.ttl));
+    });
   }
 
   /**
@@ -119,39 +120,28 @@ export class ZMsg extends EventEmitter<EngineEvents> {
    *
    * @throws StoreError when the write failed; the cache is as it was then
    */
-  async cacheAndStore<R = Row>(
+  cacheAndStore<R = Row>(
     key: string,
     data: Uint8Array,
     task?: Buildable,
     options?: CacheOptions,
   ): Promise<Rows<R>> {
-    this.#checkOpen(options);
-    checkKey(key);
-    checkValue(data);
-    const value = Buffer.from(data);
-    const built = writeTask(key, value, task);
-    const ttlMs = this.#ttlMs(options?.ttl);
-    const work = this.#engine.writer.store(key, value, built, ttlMs, options);
-    return race(this.#track(work), options) as Promise<Rows<R>>;
+    return this.#call(options, () => {
+      const value = checkedCopy(key, data);
+      const built = writeTask(key, value, task);
+      return this.#engine.writer.store<R>(key, value, built, this.#ttlMs(options?.ttl), options);
+    });
   }
 
   /** Enqueues the write durably, then caches. The write happens after `delay`, with retries, once. */
-  async cacheAndDelayStore(
-    key: string,
-    data: Uint8Array,
-    task?: Buildable,
-    options?: DelayOptions,
-  ): Promise<void> {
-    this.#checkOpen(options);
-    checkKey(key);
-    checkValue(data);
-    const value = Buffer.from(data);
-    const built = writeTask(key, value, task);
-    const ttlMs = this.#ttlMs(options?.ttl);
-    const delayMs = this.#delayMs(options?.delay);
-    const { writer } = this.#engine;
-    const work = writer.delay(key, built, delayMs).then(() => writer.cache(key, value, ttlMs));
-    return race(this.#track(work), options);
+  cacheAndDelayStore(key: string, data: Uint8Array, task?: Buildable, options?: DelayOptions): Promise<void> {
+    return this.#call(options, async () => {
+      const value = checkedCopy(key, data);
+      const built = writeTask(key, value, task);
+      const ttlMs = this.#ttlMs(options?.ttl);
+      await this.#engine.writer.delay(key, built, this.#delayMs(options?.delay));
+      await this.#engine.writer.cache(key, value, ttlMs);
+    });
   }
 
   /**
@@ -164,101 +154,92 @@ export class ZMsg extends EventEmitter<EngineEvents> {
     task?: Buildable,
     options?: CacheOptions,
   ): Promise<Receipt> {
-    try {
-      this.#checkOpen(options);
-      checkKey(key);
-      const { writer } = this.#engine;
-      if (data === null) {
-        return race(writer.periodic(key, writeTask(key, null, task), options), options);
-      }
-      checkValue(data);
-      const value = Buffer.from(data);
-      const ttlMs = this.#ttlMs(options?.ttl);
-      const work = writer.periodic(key, writeTask(key, value, task), options).then(async (receipt) => {
+    const { writer } = this.#engine;
+    if (data !== null) {
+      return this.#call(options, async () => {
+        const value = checkedCopy(key, data);
+        const built = writeTask(key, value, task);
+        const ttlMs = this.#ttlMs(options?.ttl);
+        const receipt = await writer.periodic(key, built, options);
         await writer.cache(key, value, ttlMs);
         return receipt;
       });
-      return race(this.#track(work), options);
+    }
+    // The way of a like: no promise but that of the shard.
+    try {
+      this.#checkOpen(options);
+      checkKey(key);
+      return race(writer.periodic(key, writeTask(key, null, task), options), options);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   /** Replaces a cached value, keeping its remaining time to live. False: nothing was cached. */
-  async update(key: string, data: Uint8Array, options?: WaitOptions): Promise<boolean> {
-    this.#checkOpen(options);
-    checkKey(key);
-    checkValue(data);
-    return race(this.#track(this.#engine.writer.replace(key, data)), options);
+  update(key: string, data: Uint8Array, options?: WaitOptions): Promise<boolean> {
+    return this.#call(options, () => this.#engine.writer.replace(key, checkedCopy(key, data)));
   }
 
   /** Writes now, then replaces the cached value, keeping its remaining time to live. */
-  async updateStore<R = Row>(
+  updateStore<R = Row>(
     key: string,
     data: Uint8Array,
     task?: Buildable,
     options?: WaitOptions,
   ): Promise<Rows<R>> {
-    this.#checkOpen(options);
-    checkKey(key);
-    checkValue(data);
-    const value = Buffer.from(data);
-    const built = writeTask(key, value, task);
-    const work = this.#engine.writer.storeAndReplace(key, value, built, options);
-    return race(this.#track(work), options) as Promise<Rows<R>>;
+    return this.#call(options, () => {
+      const value = checkedCopy(key, data);
+      return this.#engine.writer.storeAndReplace<R>(key, value, writeTask(key, value, task), options);
+    });
   }
 
   /** Deletes the key from L1 and L2. Its row stays. */
-  async del(key: string, options?: WaitOptions): Promise<void> {
-    this.#checkOpen(options);
-    checkKey(key);
-    return race(this.#track(this.#engine.writer.forget(key)), options);
+  del(key: string, options?: WaitOptions): Promise<void> {
+    return this.#call(options, () => {
+      checkKey(key);
+      return this.#engine.writer.forget(key);
+    });
   }
 
   /** Deletes the row now (without a task: from `zmsg_data`), then the key from the caches. */
-  async delStore<R = Row>(key: string, task?: Buildable, options?: WaitOptions): Promise<Rows<R>> {
-    this.#checkOpen(options);
-    checkKey(key);
-    const built = task === undefined ? undefined : writeTask(key, null, task);
-    const work = this.#engine.writer.remove(key, built, options);
-    return race(this.#track(work), options) as Promise<Rows<R>>;
+  delStore<R = Row>(key: string, task?: Buildable, options?: WaitOptions): Promise<Rows<R>> {
+    return this.#call(options, () => {
+      checkKey(key);
+      return this.#engine.writer.remove<R>(key, deleteStatement(key, task), options);
+    });
   }
 
   /** Deletes the key from the caches now and its row after `delay`, and then from the caches again. */
-  async delDelayStore(
-    key: string,
-    task?: Buildable,
-    options?: WaitOptions & { delay?: Duration },
-  ): Promise<void> {
-    this.#checkOpen(options);
-    checkKey(key);
-    const built = task === undefined ? undefined : writeTask(key, null, task);
-    const delayMs = this.#delayMs(options?.delay);
-    return race(this.#track(this.#engine.writer.removeLater(key, built, delayMs)), options);
+  delDelayStore(key: string, task?: Buildable, options?: WaitOptions & { delay?: Duration }): Promise<void> {
+    return this.#call(options, () => {
+      checkKey(key);
+      const delayMs = this.#delayMs(options?.delay);
+      return this.#engine.writer.removeLater(key, deleteStatement(key, task), delayMs);
+    });
   }
 
   /** Runs a task now, past caches and shards. */
-  async exec<R = Row>(task: Buildable, options?: WaitOptions): Promise<Rows<R>> {
-    this.#checkOpen(options);
-    const built = toTask<Task | ReadTask>(task);
-    if (isReadTask(built)) throw new InvalidTaskError(`${built.op}() reads: use query()`);
-    return race(this.#track(this.#engine.writer.exec<R>(built, options)), options);
+  exec<R = Row>(task: Buildable, options?: WaitOptions): Promise<Rows<R>> {
+    return this.#call(options, () => {
+      const built = toTask<Task | ReadTask>(task);
+      if (isReadTask(built)) throw new InvalidTaskError(`${built.op}() reads: use query()`);
+      return this.#engine.writer.exec<R>(built, options);
+    });
   }
 
   /**
    * Runs a task now and resolves with its rows. A `get()` or `getKey()` of a counter, slice or map
    * gives one row, `{ [column]: value }`, of the stored value and what this node's shard still holds
-   * for it; no row when there is none.
+   * for it under the same batch key; no row when there is none. Integer columns give a number, or a
+   * bigint past 2^53; `numeric` its exact text.
    */
-  async query<R = Row>(task: Buildable<Task | ReadTask>, options?: WaitOptions): Promise<R[]> {
-    this.#checkOpen(options);
-    const built = toTask<Task | ReadTask>(task);
-    if (isReadTask(built)) {
-      const found = await race(this.#track(this.#engine.shards.read(built, options ?? {})), options);
+  query<R = Row>(task: Buildable<Task | ReadTask>, options?: WaitOptions): Promise<R[]> {
+    return this.#call(options, async () => {
+      const built = toTask<Task | ReadTask>(task);
+      if (!isReadTask(built)) return (await this.#engine.writer.exec<R>(built, options)).rows;
+      const found = await this.#engine.shards.read(built, options ?? {});
       return found === undefined ? [] : [{ [built.column]: found.value } as R];
-    }
-    const { rows } = await race(this.#track(this.#engine.writer.exec<R>(built, options)), options);
-    return rows;
+    });
   }
 
   /** Collects writes for one transaction and one cache pipeline. */
@@ -268,19 +249,16 @@ export class ZMsg extends EventEmitter<EngineEvents> {
       this.#engine.writer,
       (ttl) => this.#ttlMs(ttl),
       (delay) => this.#delayMs(delay),
-      (work, options) => {
-        this.#checkOpen(options);
-        return race(this.#track(work()), options);
-      },
+      (work, options) => this.#call(options, work),
     );
   }
 
   /** May the key exist in the database? False is a promise: it does not. */
-  async dbHit(key: string, options?: WaitOptions): Promise<boolean> {
-    this.#checkOpen(options);
-    checkKey(key);
-    const { bloom } = this.#engine;
-    return bloom === undefined ? true : race(Promise.resolve(bloom.mayExist(key)), options);
+  dbHit(key: string, options?: WaitOptions): Promise<boolean> {
+    return this.#call(options, async () => {
+      checkKey(key);
+      return (await this.#engine.bloom?.mayExist(key)) ?? true;
+    });
   }
 
   /** A new id, `prefix_<decimal>`, unique over threads, processes, restarts and clock steps. */
@@ -302,10 +280,11 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   }
 
   /** Tells the Bloom filter of rows that something else inserted, or is about to insert. */
-  async announce(keys: readonly string[], options?: WaitOptions): Promise<void> {
-    this.#checkOpen(options);
-    for (const key of keys) checkKey(key);
-    return race(this.#track(this.#engine.writer.announce(keys)), options);
+  announce(keys: readonly string[], options?: WaitOptions): Promise<void> {
+    return this.#call(options, () => {
+      for (const key of keys) checkKey(key);
+      return this.#engine.writer.announce(keys);
+    });
   }
 
   /** A migration file, `NNN_name.sql`. Nothing happens before `.migrate()`. */
@@ -324,9 +303,8 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   }
 
   /** The delayed writes that wait, and those that failed for good: to list, retry or discard. */
-  async delayQueue(options?: WaitOptions): Promise<DelayQueueView> {
-    this.#checkOpen(options);
-    return race(this.#track(this.#engine.delayQueue()), options);
+  delayQueue(options?: WaitOptions): Promise<DelayQueueView> {
+    return this.#call(options, () => this.#engine.delayQueue());
   }
 
   /** Flushes everything handed to the shards before; resolves when it is committed. */
@@ -364,6 +342,12 @@ export class ZMsg extends EventEmitter<EngineEvents> {
     return this.#engine.migrations();
   }
 
+  /** Every waiting call but the hottest: errors become rejections, `close()` waits, the signal is heard. */
+  async #call<T>(options: WaitOptions | undefined, work: () => Promise<T>): Promise<T> {
+    this.#checkOpen(options);
+    return race(this.#track(work()), options);
+  }
+
   #checkOpen(options?: WaitOptions): void {
     if (this.#closing !== undefined) throw new ClosedError();
     options?.signal?.throwIfAborted();
@@ -386,6 +370,13 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   #delayMs(delay: Duration | undefined): number {
     return delay === undefined ? 0 : parseDuration(delay, 'delay');
   }
+}
+
+/** A copy, since the caller may go on using its buffer while the call waits. */
+function checkedCopy(key: string, data: Uint8Array): Buffer {
+  checkKey(key);
+  checkValue(data);
+  return Buffer.from(data);
 }
 
 function race<T>(work: Promise<T>, options: WaitOptions | undefined): Promise<T> {

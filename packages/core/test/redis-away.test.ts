@@ -44,3 +44,20 @@ test('an engine opens while Redis is away and uses it when it comes', async () =
     )
     .toBe(0);
 });
+
+test('when more keys changed than are remembered, nothing of the old cache is believed', async () => {
+  const redis = await ownRedis();
+  const { zm, options } = await open({ redisAddr: redis.addr });
+  await zm.cacheAndStore('kept', Buffer.from('old'));
+  await redis.stop('SIGKILL');
+  // The value of `kept` in Redis is gone with the server; what counts is that the overflow heals.
+  for (let at = 0; at < 100_100; at += 1_000) {
+    await Promise.all(Array.from({ length: 1_000 }, (_, n) => zm.del(`gone_${at + n}`)));
+  }
+  await redis.start();
+  await expect.poll(() => zm.stats().l2?.distrusted, { timeout: 20_000 }).toBe(false);
+  await zm.cacheAndStore('kept', Buffer.from('new'));
+  const second = await open({ ...options });
+  expect((await second.zm.get('kept'))?.toString()).toBe('new');
+  expect(second.zm.stats().l2?.hits).toBe(1);
+});

@@ -3,7 +3,6 @@
  * messages may.
  */
 export type ZmsgErrorCode =
-  | 'ABORTED'
   | 'BACKPRESSURE'
   | 'CLOCK'
   | 'CLOSED'

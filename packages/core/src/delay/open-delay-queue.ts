@@ -17,30 +17,40 @@ export interface DelayQueueParts {
   forget: (key: string) => Promise<void>;
 }
 
+export interface OpenDelayQueue {
+  queue: DelayQueue;
+  /** Closes the queue, then waits for what its writer has under way. */
+  close(): Promise<void>;
+}
+
 /** The delay queue on the configured backend: BullMQ on Redis, pg-boss on PostgreSQL. */
-export async function openDelayQueue(parts: DelayQueueParts): Promise<DelayQueue> {
-  const { options, connectionString, store, logger, onEvent, announce, forget } = parts;
+export async function openDelayQueue(parts: DelayQueueParts): Promise<OpenDelayQueue> {
+  const { store, logger, announce, forget } = parts;
   const writer = new DelayedWriter({
     store,
     announce,
     onCommitted: (write) => (write.deleteAfter === true ? forget(write.key) : Promise.resolve()),
     onCleanUpError: (error) => logger.warn({ err: error }, 'old operation ids were not deleted'),
   });
-  const { redisAddr, redisCluster, redisPassword, redisDb, cachePrefix } = options;
-  if (options.delayBackend === 'postgres' || redisAddr === undefined) {
+  const queue = await openBackend(parts, writer);
+  for (const warning of queue.warnings()) logger.warn(warning);
+  return {
+    queue,
+    async close() {
+      await queue.close();
+      await writer.close();
+    },
+  };
+}
+
+function openBackend(parts: DelayQueueParts, writer: DelayedWriter): Promise<DelayQueue> {
+  const { connectionString, onEvent } = parts;
+  const { delayBackend, redisAddr, redisCluster, redisPassword, redisDb, cachePrefix } = parts.options;
+  if (delayBackend === 'postgres' || redisAddr === undefined) {
     return BossDelayQueue.open({ connectionString, writer, onEvent, maxConnections: BOSS_CONNECTIONS });
   }
-  const queue = await BullDelayQueue.open({
-    redisAddr,
-    redisCluster,
-    redisPassword,
-    redisDb,
-    cachePrefix,
-    writer,
-    onEvent,
-  });
-  for (const warning of queue.warnings()) logger.warn(warning);
-  return queue;
+  const endpoint = { redisAddr, redisCluster, redisPassword, redisDb };
+  return BullDelayQueue.open({ ...endpoint, cachePrefix, writer, onEvent });
 }
 
 /** Connections that the queue on PostgreSQL takes from the node's budget. */

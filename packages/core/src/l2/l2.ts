@@ -73,7 +73,10 @@ export class L2 {
     return {
       ...this.#tier.stats(),
       failedWrites: this.failedWrites,
+      /** Keys that reads pass by until Redis has deleted them. */
       dirtyKeys: this.#dirty.size,
+      /** Too many to remember: reads pass all of L2 by until it is cleared. */
+      distrusted: this.#distrusted,
     };
   }
 

@@ -8,7 +8,6 @@ import type { Reader } from '../read/reader.js';
 import type { Rows, Store, WaitOptions } from '../store/store.js';
 import { KeyMutex } from './key-mutex.js';
 import { OperandCheck } from './operand-check.js';
-import { dropStatement } from './put-task.js';
 import { SubmitGate } from './submit-gate.js';
 
 export interface WriterParts {
@@ -22,6 +21,9 @@ export interface WriterParts {
 }
 
 export type Row = Record<string, unknown>;
+
+/** What runs at once: a task, or a statement of the engine's own. */
+export type Statement = Pick<Task, 'text' | 'values'>;
 
 export interface CacheEntry {
   key: string;
@@ -71,25 +73,31 @@ export class Writer {
   }
 
   /** Runs a statement now, past the caches. */
-  exec<R>(task: Pick<Task, 'text' | 'values'>, options?: WaitOptions): Promise<Rows<R>> {
+  exec<R>(task: Statement, options?: WaitOptions): Promise<Rows<R>> {
     return againAfterRace([task], () => this.#parts.store.exec<R>(task.text, task.values, options));
   }
 
   /** Writes now, then caches `data`. */
-  store(key: string, data: Uint8Array, task: Task, ttlMs: number, options?: WaitOptions): Promise<Rows<Row>> {
+  store<R>(
+    key: string,
+    data: Uint8Array,
+    task: Task,
+    ttlMs: number,
+    options?: WaitOptions,
+  ): Promise<Rows<R>> {
     return this.#mutex.run(key, async () => {
       await this.announce([key]);
-      const result = await this.#exec([key], () => this.exec<Row>(task, options));
+      const result = await this.#exec([key], () => this.exec<R>(task, options));
       await this.cache(key, data, ttlMs);
       return result;
     });
   }
 
   /** Writes now, then replaces what is cached, if anything is. */
-  storeAndReplace(key: string, data: Uint8Array, task: Task, options?: WaitOptions): Promise<Rows<Row>> {
+  storeAndReplace<R>(key: string, data: Uint8Array, task: Task, options?: WaitOptions): Promise<Rows<R>> {
     return this.#mutex.run(key, async () => {
       await this.announce([key]);
-      const result = await this.#exec([key], () => this.exec<Row>(task, options));
+      const result = await this.#exec([key], () => this.exec<R>(task, options));
       await this.replace(key, data);
       return result;
     });
@@ -172,17 +180,15 @@ export class Writer {
   }
 
   /** Deletes the row now, then the key from the caches. */
-  remove(key: string, task: Task | undefined, options?: WaitOptions): Promise<Rows<Row>> {
-    const { text, values } = task ?? dropStatement(key);
+  remove<R>(key: string, statement: Statement, options?: WaitOptions): Promise<Rows<R>> {
     return this.#mutex.run(key, async () => {
-      const result = await this.#exec([key], (store) => store.exec<Row>(text, values, options));
+      const result = await this.#exec([key], () => this.exec<R>(statement, options));
       await this.forget(key);
       return result;
     });
   }
 
-  async removeLater(key: string, task: Task | undefined, delayMs: number): Promise<void> {
-    const { text, values } = task ?? dropStatement(key);
+  async removeLater(key: string, { text, values }: Statement, delayMs: number): Promise<void> {
     const queue = await this.#parts.delayQueue();
     await queue.enqueue(
       { operationId: randomUUID(), key, task: { text, values }, deleteAfter: true },
@@ -242,10 +248,7 @@ const UNIQUE_VIOLATION = '23505';
  * Of two first upserts of a row at one time, one fails by the unique index. Nothing of it happened, and
  * run again it finds the row that the other inserted.
  */
-async function againAfterRace<T>(
-  tasks: readonly Pick<Task, 'text' | 'values'>[],
-  run: () => Promise<T>,
-): Promise<T> {
+async function againAfterRace<T>(tasks: readonly Statement[], run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
