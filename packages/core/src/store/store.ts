@@ -181,6 +181,10 @@ export class Store implements Session {
     try {
       options?.signal?.throwIfAborted();
       return await body(client);
+    } catch (error) {
+      // A session that was terminated is told so some time before its connection ends.
+      if (error instanceof StoreError && error.outcomeUnknown) broken ??= error;
+      throw error;
     } finally {
       client.off('error', onError);
       client.release(broken ?? (options?.discard === true || this.#pool.idleCount >= this.#maxIdle));
