@@ -13,7 +13,6 @@ export default class TallyReporter {
       // A file that could not be loaded, or whose hooks failed, fails without a failed test.
       failed += failedTests > 0 || module.state() !== 'failed' ? failedTests : 1;
     }
-    process.env.ZMSG_TALLY = `${passed} passed, ${failed} failed`;
     process.on('exit', () => console.log(`\n${passed} passed, ${failed} failed`));
   }
 }

@@ -55,7 +55,7 @@ async function setUp(options: StageOptions, onClose: (close: () => unknown) => v
     postgresMaxOpenConns: POOL_SIZE,
     cachePrefix: `bench:${process.pid}:`,
     dataDir: dir,
-    logLevel: 'warn',
+    logLevel: 'error',
   });
   onClose(() => zm.close());
   return { zm, pool, redis };
