@@ -71,7 +71,7 @@ const effects: [keyof ZMsgOptions, string, unknown, Partial<ResolvedOptions>, Pa
   ['postgresDsn', DSN, DSN, { postgresDsn: DSN }],
   ['postgresReadDsn', DSN, DSN, { postgresReadDsn: DSN }, { postgresDsn: DSN }],
   ['postgresMaxOpenConns', '40', 40, { postgresMaxOpenConns: 40, postgresMaxIdleConns: 5 }],
-  ['postgresMaxOpenConns', '3', 3, { postgresMaxOpenConns: 3, postgresMaxIdleConns: 3 }],
+  ['postgresMaxOpenConns', '4', 4, { postgresMaxOpenConns: 4, postgresMaxIdleConns: 4 }],
   ['postgresMaxIdleConns', '0', 0, { postgresMaxIdleConns: 0 }],
   ['postgresConnMaxLifetime', '90s', 90_000, { postgresConnMaxLifetimeMs: 90_000 }],
   [
@@ -364,6 +364,7 @@ test('an undefined option is not set', () => {
 test.each([
   [{ postgresReadDsn: DSN }, 'postgresReadDsn'],
   [{ postgresMaxOpenConns: 4, postgresMaxIdleConns: 5 }, 'postgresMaxIdleConns'],
+  [{ postgresMaxOpenConns: 3 }, 'postgresMaxOpenConns'],
   [{ l1MaxCost: 2 ** 20, l1MaxValue: 16_385 }, 'l1MaxValue'],
   [{ pendingMax: 10, batchSize: 11 }, 'pendingMax'],
   [{ bloomCapacity: 1e9, bloomErrorRate: 1e-9 }, 'bloomErrorRate'],

@@ -18,6 +18,7 @@ import type { ZMsgOptions } from './zmsg-options.js';
 /** Ids hold 41 bits of milliseconds. */
 const ID_TIME_MS = 2 ** 41;
 const MIB = 2 ** 20;
+const MIN_CONNS_WITH_DELAY_QUEUE = 4;
 /** L1 divides its memory among 64 segments, and a value lives in one of them. */
 const L1_VALUE_SHARE = 64;
 /** 2 GiB of filter bits: beyond that a slip in a zero is likelier than a need. */
@@ -134,6 +135,10 @@ function checkTogether(
 ): void {
   if (options.postgresReadDsn !== undefined && options.postgresDsn === undefined) {
     throw error('postgresReadDsn', 'needs postgres_dsn: the embedded PostgreSQL has no replica');
+  }
+  if (options.delayBackend === 'postgres' && options.postgresMaxOpenConns < MIN_CONNS_WITH_DELAY_QUEUE) {
+    const what = `is ${options.postgresMaxOpenConns}; with delay_backend postgres at least ${MIN_CONNS_WITH_DELAY_QUEUE} are needed: two for the delay queue, one for the shards, one for calls`;
+    throw error('postgresMaxOpenConns', what);
   }
   if (options.postgresMaxIdleConns > options.postgresMaxOpenConns) {
     const what = `is ${options.postgresMaxIdleConns}, more than postgres_max_open_conns, ${options.postgresMaxOpenConns}`;
