@@ -1,6 +1,7 @@
 const PENDING = 0;
 const PERMITS = 1;
 const PRESSURE = 2;
+const PERMIT_WAITERS = 3;
 const HEADER_WORDS = 16;
 
 const STATE = 0;
@@ -19,6 +20,7 @@ export const ShardState = { starting: 0, running: 1, ended: 2, failed: 3 } as co
  * word  0       operations written into rings and not committed, over all shards
  * word  1       connections to PostgreSQL that may still be taken
  * word  2       producers that wait for operations to be committed: shards flush at once
+ * word  3       shards that wait for a connection
  * word 16 + 16 s + 0  state of shard s
  *               + 1  its bell: a sequence number, notified when raised
  *               + 2  1 while it sleeps
@@ -118,6 +120,15 @@ export class Board {
     if (Atomics.exchange(this.#words, this.#cell(shard, PERMIT_HELD), 0) === 0) return;
     Atomics.add(this.#words, PERMITS, 1);
     Atomics.notify(this.#words, PERMITS, 1);
+  }
+
+  /** Shards that wait for a permit: who holds one without need should give it back. */
+  get permitWaiters(): number {
+    return Atomics.load(this.#words, PERMIT_WAITERS);
+  }
+
+  addPermitWaiters(count: 1 | -1): void {
+    Atomics.add(this.#words, PERMIT_WAITERS, count);
   }
 
   /** Resolves when a permit may have come free, after `timeoutMs` at the latest. */
