@@ -167,6 +167,7 @@ export class BloomShare {
   /** Resolves when the bitmap is trusted, or the share is closed: for tests and tools. */
   async trusted(): Promise<void> {
     while (this.#state !== 'closed') {
+      // A read that failed says the same as a refused one: not trusted yet, look again.
       if (this.#state === 'joined' && Array.isArray(await this.#read([0]).catch(() => undefined))) return;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
@@ -190,6 +191,7 @@ export class BloomShare {
     this.#attempt += 1;
     clearTimeout(this.#timer);
     // Bits that never reached Redis: the others must go on letting everything pass until it forgets us.
+    // A farewell that is lost costs the others look-ups until they forget us, nothing else.
     if (this.#unshared === 0 && this.#redis.status === 'ready')
       await this.#run(LEAVE, [this.#me], JOIN_TIMEOUT_MS).catch(() => {});
   }
@@ -236,6 +238,7 @@ export class BloomShare {
     let isKnown = true;
     for (let at = 0; isKnown && at < blocks.length; at += BLOCKS_PER_CALL) {
       const part = blocks.slice(at, at + BLOCKS_PER_CALL);
+      // No answer proves nothing: the keys pass, and are counted as doubtful.
       const reply = await this.#read(part).catch(() => undefined);
       isKnown = Array.isArray(reply);
       if (Array.isArray(reply))
