@@ -12,6 +12,7 @@ export type ZmsgErrorCode =
   | 'INVALID_TASK'
   | 'INVALID_VALUE'
   | 'LEASE_LOST'
+  | 'LOG'
   | 'MIGRATION'
   | 'NOT_FOUND'
   | 'QUEUE'
@@ -89,5 +90,24 @@ export class ShardError extends ZmsgError {
 export class FencedError extends ZmsgError {
   constructor(message: string, options?: ErrorOptions) {
     super('FENCED', message, options);
+  }
+}
+
+/**
+ * The write-ahead log cannot be written, or what is in it cannot be trusted. `file` and `offset` say
+ * where, if it is about a place in a file.
+ */
+export class LogError extends ZmsgError {
+  readonly file: string | undefined;
+  /** Bytes from the begin of the file. */
+  readonly offset: number | undefined;
+
+  constructor(
+    message: string,
+    options?: ErrorOptions & { file?: string | undefined; offset?: number | undefined },
+  ) {
+    super('LOG', message, options);
+    this.file = options?.file;
+    this.offset = options?.offset;
   }
 }

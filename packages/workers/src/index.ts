@@ -4,6 +4,7 @@ export {
   FencedError,
   InvalidTaskError,
   InvalidValueError,
+  LogError,
   ShardError,
   StoreError,
   ZmsgError,
