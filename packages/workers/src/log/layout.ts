@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   closeSync,
   fsyncSync,
@@ -61,14 +60,17 @@ export function readLayout(walDir: string): LogLayout | undefined {
 }
 
 /**
- * Begins a log with a new id; `walDir` is created if need be. The file is whole as soon as it is there.
+ * Begins a log; `walDir` is created if need be. The file is whole as soon as it is there.
  * @throws LogError when it cannot be written.
  */
-export function createLayout(walDir: string, shards: number): LogLayout {
+export function createLayout(
+  walDir: string,
+  { logId, shards }: Pick<LogLayout, 'logId' | 'shards'>,
+): LogLayout {
   const file = layoutFile(walDir);
   const layout: LogLayout = {
     format: FORMAT,
-    logId: randomUUID(),
+    logId,
     shards,
     createdAt: new Date().toISOString(),
   };
