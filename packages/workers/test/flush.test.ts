@@ -100,7 +100,7 @@ test('fault 5: one flush is one transaction, and one statement for all rows of a
   expect(behind.aggregator.groups).toBe(3000);
   expect(behind.aggregator.operations).toBe(6000);
   const result = await behind.flush();
-  expect(result).toEqual({ statements: 1, overheadStatements: 3, unmatched: [] });
+  expect(result).toEqual({ statements: 1, overheadStatements: 3, unmatched: [], deadLetters: [] });
   const { rows } = await client.query(
     'SELECT count(*)::int AS n, count(DISTINCT entry)::int AS transactions FROM audit',
   );
@@ -405,5 +405,5 @@ test('a read asks for a flush where what is pending cannot be told from the stor
 
 test('nothing pending is nothing written', async () => {
   const result = await behind.flush();
-  expect(result).toEqual({ statements: 0, overheadStatements: 0, unmatched: [] });
+  expect(result).toEqual({ statements: 0, overheadStatements: 0, unmatched: [], deadLetters: [] });
 });

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { createDatabase } from '@zmsg/testbed';
 import pg from 'pg';
 import { inject, onTestFinished } from 'vitest';
@@ -15,8 +14,8 @@ import {
   startShards,
   type Where,
 } from '../dist/index.js';
+import { ENGINE_TABLES } from './fold-fixture.js';
 
-const SCHEMA = readFileSync(new URL('../../../schema/001_engine.sql', import.meta.url), 'utf8');
 
 export async function connect(connectionString: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString });
@@ -30,7 +29,7 @@ export async function openDatabase(connectionString?: string): Promise<{ dsn: st
   const dsn = connectionString ?? (await createDatabase(inject('postgresPort'), 'shards'));
   const client = await connect(dsn);
   onTestFinished(() => client.end());
-  await client.query(SCHEMA);
+  await client.query(ENGINE_TABLES);
   await client.query(
     `CREATE TABLE posts (id text PRIMARY KEY, likes bigint DEFAULT 0, tags jsonb, extra jsonb, note text)`,
   );

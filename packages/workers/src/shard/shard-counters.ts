@@ -5,6 +5,7 @@ const FIELDS = [
   'flushes',
   'flushFailures',
   'unmatched',
+  'deadLetters',
   'statements',
   'overheadStatements',
 ] as const;

@@ -120,6 +120,7 @@ export class ShardPool {
 function toEvent(notice: Exclude<ShardNotice, { type: 'shard:thread:started' }>): ShardEvent {
   switch (notice.type) {
     case 'flush:transaction:failed':
+    case 'flush:task:refused':
       return { ...notice, error: storeError(notice.error) };
     case 'shard:task:refused':
       return { ...notice, error: new InvalidTaskError(notice.error.message) };
