@@ -16,7 +16,6 @@ import {
 } from '../dist/index.js';
 import { ENGINE_TABLES } from './fold-fixture.js';
 
-
 export async function connect(connectionString: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString });
   client.on('error', () => {}); // tests stop servers

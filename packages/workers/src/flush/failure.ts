@@ -29,6 +29,7 @@ const RETRIED_CLASSES: ReadonlySet<string> = new Set([
 ]);
 
 const EXCEPTIONS: Readonly<Record<string, Failure>> = {
+  '08P01': 'refused', // a message that the server does not understand: U+0000 in a text, too few parameters
   '25001': 'refused', // VACUUM and the like, which no transaction takes
   '55000': 'refused', // a view that cannot be written
   HV00N: 'retry', // a foreign server cannot be reached

@@ -253,11 +253,12 @@ export class Flusher {
       ({ command } = await answer);
       failpoint('flush:commit:answered');
     } catch (error) {
-      if (failureOf(error) === 'refused') throw new Refusal(error);
-      if (!isRefusal(error)) {
-        this.#unsettled = { to, result };
-        attempt.broken = error as Error;
+      // A pooler that lost the server says so as if it were a refusal.
+      if (isRefusal(error) && !toStoreError(error).outcomeUnknown) {
+        throw failureOf(error) === 'refused' ? new Refusal(error) : error;
       }
+      this.#unsettled = { to, result };
+      attempt.broken = error as Error;
       throw error;
     }
     if (command !== 'COMMIT') throw new StoreError(`the transaction was ended by ${command}`);
