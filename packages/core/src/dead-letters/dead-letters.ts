@@ -141,7 +141,7 @@ export class DeadLetters implements DeadLettersView {
 class NotRunnable extends Error {}
 
 function checkedIds(ids: string | readonly string[]): string[] {
-  return (typeof ids === 'string' ? [ids] : ids).map(checkedId);
+  return (Array.isArray(ids) ? ids : [ids]).map(checkedId);
 }
 
 function checkedId(id: string): string {

@@ -35,11 +35,11 @@ export function addDeadLetters(program: Command): void {
     .argument('<ID>')
     .action((id: string, flags: Flags) => run(flags, (view) => show(view, id, flags)));
   add(letters.command('retry'), 'run them again, each once')
-    .argument('[IDS…]')
+    .argument('[IDS...]')
     .option('--all', 'every one that is there now')
     .action((ids: string[], flags: Flags) => run(flags, (view) => retry(view, ids, flags)));
   add(letters.command('discard'), 'delete them for good')
-    .argument('[IDS…]')
+    .argument('[IDS...]')
     .option('--all', 'every one that is there now')
     .action((ids: string[], flags: Flags) => run(flags, (view) => discard(view, ids, flags)));
 }
