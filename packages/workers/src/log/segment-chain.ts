@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type LogFiles, NODE_FILES } from './log-files.js';
+import { type LogFiles, listFiles, NODE_FILES } from './log-files.js';
 import { type SegmentFault, scanSegment } from './scan-segment.js';
 import { HEADER_BYTES, readSegmentHeader, type SegmentHeader } from './segment-header.js';
 import { sequenceOf } from './segment-name.js';
@@ -69,19 +69,9 @@ function link(segment: FoundSegment, reached: number): FoundSegment {
   return { ...segment, fault: { state: 'corrupt', reason, bytes: 0 } };
 }
 
-function listSegments(dir: string, files: LogFiles): string[] {
+export function listSegments(dir: string, files: LogFiles): string[] {
   const names = listFiles(dir, files).filter((name) => sequenceOf(name) !== undefined);
   return names.sort((a, b) => (sequenceOf(a) as number) - (sequenceOf(b) as number));
-}
-
-/** Names in `dir`; none if it is not there. */
-export function listFiles(dir: string, files: LogFiles): string[] {
-  try {
-    return files.readdirSync(dir);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
 }
 
 function readSegment(
