@@ -175,9 +175,8 @@ function write(inode: Inode, bytes: Buffer, position: number): void {
 function writeBack(inode: Inode, sector: number): void {
   const start = sector * SECTOR;
   const end = Math.min(start + SECTOR, inode.cached.length);
-  if (end > inode.durable.length) {
-    inode.durable = Buffer.concat([inode.durable, Buffer.alloc(end - inode.durable.length)]);
-  }
+  const missing = inode.cached.length - inode.durable.length;
+  if (missing > 0) inode.durable = Buffer.concat([inode.durable, Buffer.alloc(missing)]);
   inode.cached.copy(inode.durable, start, start, end);
 }
 

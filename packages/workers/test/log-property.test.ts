@@ -185,10 +185,10 @@ function sequences(of: fc.Arbitrary<Step>): fc.Arbitrary<Step[]> {
 }
 
 test('after any crash the log gives back a prefix, in order, with everything that was synced', () => {
-  fc.assert(fc.property(sequences(step), check), { numRuns: 400 });
+  fc.assert(fc.property(sequences(step), check), { numRuns: 250 });
 });
 
 test('and so it does when writes and fsyncs fail in between', () => {
   const steps = fc.oneof({ weight: 5, arbitrary: step }, { weight: 1, arbitrary: fault });
-  fc.assert(fc.property(sequences(steps), check), { numRuns: 1000 });
+  fc.assert(fc.property(sequences(steps), check), { numRuns: 600 });
 });

@@ -95,7 +95,7 @@ test('a definition is written once in a segment and producer, and again after a 
   const disk = new LogDisk();
   const log = openLog(disk, { segmentBytes: 8192 });
   const definition = definitionOf(2);
-  for (let position = 1; position <= 60; position += 2) {
+  for (let position = 1; position <= 120; position += 2) {
     commit(
       log,
       range(position, position, { definition }),
@@ -244,11 +244,12 @@ test('positions that do not rise are refused, and nothing is collected', () => {
 });
 
 test('more than 16 MiB that are not synced are synced by the write', () => {
-  const log = openLog(new LogDisk(), { segmentBytes: 64 << 20 });
+  const log = openLog(new LogDisk(), { dir: scratchDir(), files: undefined, segmentBytes: 32 << 20 });
   commit(log, range(1, 1));
   append(log, range(2, 17, { length: 1 << 20 }));
   log.write();
   expect(log.synced).toBe(17);
+  log.close();
 });
 
 test('the layout is read as it was written; another format, a torn file or a foreign one is an error', () => {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type LogFiles, listFiles, NODE_FILES } from './log-files.js';
 import { type SegmentFault, scanSegment } from './scan-segment.js';
-import { HEADER_BYTES, readSegmentHeader, type SegmentHeader } from './segment-header.js';
+import { FRAMES_AT, readSegmentHeader, type SegmentHeader } from './segment-header.js';
 import { sequenceOf } from './segment-name.js';
 
 /** A segment as it was found. */
@@ -45,15 +45,15 @@ export function readChain(dir: string, owner: SegmentOwner, files: LogFiles = NO
     if (segment.header !== undefined) limit = Math.min(limit, segment.header.previous);
   }
   let reached = 0;
-  return found.reverse().map((segment) => {
-    const linked = link(segment, reached);
+  return found.reverse().map((segment, i) => {
+    const linked = link(segment, reached, found[i + 1]);
     if (linked.header !== undefined) reached = Math.min(linked.last, linked.limit);
     return linked;
   });
 }
 
 /** Judges a segment by those around it: they counted up to `reached` before it, and go on at its `limit`. */
-function link(segment: FoundSegment, reached: number): FoundSegment {
+function link(segment: FoundSegment, reached: number, next: FoundSegment | undefined): FoundSegment {
   const { header, limit, last, fault } = segment;
   if (limit === Number.POSITIVE_INFINITY) return segment;
   // All of it was written again in the next one, so it does not matter that it cannot be read.
@@ -64,7 +64,8 @@ function link(segment: FoundSegment, reached: number): FoundSegment {
       fault: { ...fault, state: 'corrupt', reason: `${fault.reason}, but the log goes on` },
     };
   }
-  if (fault !== undefined || last >= limit) return segment;
+  // What is missing may be in one that cannot be read: then that one is at fault.
+  if (fault !== undefined || last >= limit || next?.header === undefined) return segment;
   const reason = `operations ${last + 1} to ${limit} are missing before the next segment`;
   return { ...segment, fault: { state: 'corrupt', reason, bytes: 0 } };
 }
@@ -103,7 +104,7 @@ function readSegment(
   }
   const header = readSegmentHeader(bytes);
   if (typeof header === 'string') {
-    const state = bytes.length < HEADER_BYTES ? 'torn' : 'corrupt';
+    const state = bytes.length < FRAMES_AT ? 'torn' : 'corrupt';
     return {
       ...none,
       bytes: bytes.length,
