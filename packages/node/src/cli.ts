@@ -2,11 +2,13 @@
 import { Command } from 'commander';
 import { addDemo } from './commands/demo.js';
 import { addMigrate } from './commands/migrate.js';
+import { addWal } from './commands/wal.js';
 
 /** Each command is a file in `commands/` with one function that adds it. */
 const program = new Command('zmsg-node').description('Launcher and operator’s tool of zmsg.');
 addDemo(program);
 addMigrate(program);
+addWal(program);
 
 try {
   await program.parseAsync();

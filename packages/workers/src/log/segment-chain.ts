@@ -41,6 +41,7 @@ export function readChain(dir: string, owner: SegmentOwner, files: LogFiles = NO
   // From the newest on: each says how far those before it count.
   for (const name of listSegments(dir, files).reverse()) {
     const segment = readSegment(join(dir, name), name, owner, limit, files);
+    if (segment === undefined) continue;
     found.push(segment);
     if (segment.header !== undefined) limit = Math.min(limit, segment.header.previous);
   }
@@ -75,13 +76,14 @@ export function listSegments(dir: string, files: LogFiles): string[] {
   return names.sort((a, b) => (sequenceOf(a) as number) - (sequenceOf(b) as number));
 }
 
+/** Undefined if it was deleted since its name was read. */
 function readSegment(
   file: string,
   name: string,
   owner: SegmentOwner,
   limit: number,
   files: LogFiles,
-): FoundSegment {
+): FoundSegment | undefined {
   const sequence = sequenceOf(name) as number;
   const none = {
     name,
@@ -99,6 +101,7 @@ function readSegment(
   try {
     bytes = files.readFileSync(file);
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     const reason = `cannot be read: ${(error as Error).message}`;
     return { ...none, bytes: 0, header: undefined, fault: { state: 'corrupt', reason, bytes: 0 } };
   }
