@@ -94,9 +94,18 @@ export class Arena {
     return values[this.random.below(values.length)] as T;
   }
 
-  /** Ends early, by rejecting, when the run is interrupted. */
-  pause(ms: number): Promise<void> {
-    return pause(ms, undefined, { signal: this.signal });
+  /** Ends early when `signal` is aborted, and by rejecting when the run is interrupted. */
+  pause(ms: number, signal?: AbortSignal): Promise<void> {
+    const either = signal === undefined ? this.signal : AbortSignal.any([this.signal, signal]);
+    return pause(ms, undefined, { signal: either }).catch((error) => {
+      this.signal.throwIfAborted();
+      if (signal?.aborted !== true) throw error;
+    });
+  }
+
+  /** The data directory cannot be opened any more; the node begins with an empty one. */
+  abandon(node: string): void {
+    rmSync(this.dataDir(node), { recursive: true, force: true });
   }
 
   fault(kind: string): void {
@@ -105,6 +114,7 @@ export class Arena {
 
   async query(text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
     const client = new pg.Client({ connectionString: this.dsn });
+    client.on('error', () => {}); // its query rejects
     await client.connect();
     try {
       return ((await client.query(text, values)).rows ?? []) as Record<string, unknown>[];
@@ -173,10 +183,13 @@ export class Arena {
     return [...violations, ...this.#oracle.check(snapshot)];
   }
 
-  /** Kills what still runs; deletes everything unless it is to be looked at. */
-  async close(keep: boolean): Promise<void> {
+  /** After a cycle that was broken off. */
+  async killAll(): Promise<void> {
     await Promise.all(this.#processes.splice(0).map((process) => process.kill()));
-    if (!keep) rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  delete(): void {
+    rmSync(this.dir, { recursive: true, force: true });
   }
 
   #engineOptions(node: string): ZMsgOptions {

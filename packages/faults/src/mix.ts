@@ -44,6 +44,9 @@ const SKEW = 1.1;
 /** A new row for so many operations with `orInsert`. */
 const UPSERTS_PER_ROW = 12;
 
+/** What exists once, where a text names it: a delayed job, a dead letter. */
+export const UNIQUE_ITEM = /(?<![\w.])[smipdty]\d+\.\d+(?![\w.])/g;
+
 /** The row in which a slice element or a map key belongs: `s3.44` in row 44 mod ROWS. */
 export function rowOf(item: string): number {
   return Number(item.slice(item.indexOf('.') + 1)) % ROWS;

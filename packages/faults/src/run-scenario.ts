@@ -54,19 +54,23 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     const end = performance.now() + options.limitMs;
     let cycles = 0;
     while (cycles < options.cycles && violations.length === 0 && performance.now() < end) {
-      await scenario.cycle(arena);
+      await scenario.cycle(arena, cycles);
       violations = await arena.finishCycle();
       cycles += 1;
       options.onCycle?.(cycles);
     }
-    await scenario.close?.(arena);
     const kept = violations.length === 0 ? [] : [arena.dir, `${arena.dsn} (${server.command})`];
     const { operations, rejected, events, faults, deadLetters, recoveryMs } = arena;
     const counts = { operations, rejected, events, faults, deadLetters, recoveryMs };
     return { name, skipped: undefined, cycles, violations, kept, ...counts };
   } finally {
-    await arena?.close(violations.length > 0);
-    if (violations.length > 0) await own?.stop();
+    const keep = violations.length > 0;
+    if (arena !== undefined) {
+      await arena.killAll();
+      scenario.close?.(arena, keep);
+      if (!keep) arena.delete();
+    }
+    if (keep) await own?.stop();
     else await own?.destroy();
   }
 }

@@ -13,7 +13,8 @@ export interface Scenario {
   readonly needsLog?: boolean;
   /** Why it cannot run on this machine. */
   unavailable?(): string | undefined;
-  cycle(arena: Arena): Promise<void>;
-  /** After the last cycle. */
-  close?(arena: Arena): Promise<void>;
+  /** @param at number of the cycle, from 0 */
+  cycle(arena: Arena, at: number): Promise<void>;
+  /** After the last cycle, also when it failed. `keep`: something was wrong, and its files are to be looked at. */
+  close?(arena: Arena, keep: boolean): void;
 }

@@ -1,5 +1,6 @@
 import pg from 'pg';
-import { rowOf } from './mix.js';
+import { itemsOf, type LetterRow } from './dead-letter-items.js';
+import { rowOf, UNIQUE_ITEM } from './mix.js';
 import { Tally } from './tally.js';
 
 /** What is in the database, by item. */
@@ -10,9 +11,6 @@ export interface Snapshot {
 }
 
 type Row = Record<string, string>;
-
-/** Items that exist once and that a text names: the delayed job, the dead letter. */
-const UNIQUE_ITEM = /(?<![\w.])[smipdty]\d+\.\d+(?![\w.])/g;
 
 /** Reads everything at one moment. */
 export async function takeSnapshot(dsn: string): Promise<Snapshot> {
@@ -41,14 +39,19 @@ async function read(query: (text: string) => Promise<Row[]>): Promise<Snapshot> 
   for (const { id = '', n } of await query('SELECT id, n FROM fault_upserts')) items.add(id, Number(n));
   const inserts = 'SELECT id, count(*) AS n FROM fault_inserts GROUP BY id';
   for (const { id = '', n } of await query(inserts)) items.add(id, Number(n));
-  const puts = `SELECT id, convert_from(data, 'UTF8') AS data FROM zmsg_data WHERE id LIKE 'p%'`;
-  for (const { id = '', data } of await query(puts)) items.add(data === id ? id : `${id}=${data}`);
+  await addPuts(items, query);
   for (const { id, n, small } of await query('SELECT id, n, small FROM fault_poison')) {
     if (n !== '0') items.add(`x${id}`, Number(n));
     if (String(small) !== '0') items.add(`z${id}`, Number(small));
   }
   await addWaitingJobs(items, query);
-  return { items, deadLetters: 0 };
+  return { items, deadLetters: await addDeadLetters(items, query) };
+}
+
+async function addPuts(items: Tally, query: (text: string) => Promise<Row[]>): Promise<void> {
+  if (!(await exists('zmsg_data', query))) return; // no engine has been opened yet
+  const puts = `SELECT id, convert_from(data, 'UTF8') AS data FROM zmsg_data WHERE id LIKE 'p%'`;
+  for (const { id = '', data } of await query(puts)) items.add(data === id ? id : `${id}=${data}`);
 }
 
 /** An element in another row than its own was never attempted. */
@@ -68,6 +71,14 @@ async function addWaitingJobs(items: Tally, query: (text: string) => Promise<Row
     const named = Buffer.from(write, 'base64').toString('latin1').match(UNIQUE_ITEM) ?? [];
     for (const item of new Set(named)) items.add(item);
   }
+}
+
+/** Returns how many there are. */
+async function addDeadLetters(items: Tally, query: (text: string) => Promise<Row[]>): Promise<number> {
+  if (!(await exists('zmsg_dead_letters', query))) return 0;
+  const letters = await query('SELECT kind, table_name, column_name, task FROM zmsg_dead_letters');
+  for (const letter of letters) items.addAll(itemsOf(letter as unknown as LetterRow));
+  return letters.length;
 }
 
 async function exists(table: string, query: (text: string) => Promise<Row[]>): Promise<boolean> {

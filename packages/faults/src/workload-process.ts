@@ -53,7 +53,7 @@ export class WorkloadProcess {
     const file = fileURLToPath(program ?? new URL('workload.js', import.meta.url));
     const [command = process.execPath, ...args] = [...wrapper, process.execPath, file, JSON.stringify(spec)];
     const log = openSync(logFile, 'a');
-    const env: NodeJS.ProcessEnv = { ...process.env, ZMSG_FAILPOINTS: failpoints ?? '' };
+    const env = failpoints === undefined ? process.env : { ...process.env, ZMSG_FAILPOINTS: failpoints };
     this.#child = spawn(command, args, { stdio: ['pipe', log, log, 'pipe'], env });
     closeSync(log);
     this.#child.stdin?.on('error', () => {}); // it has ended already
