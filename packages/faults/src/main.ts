@@ -84,8 +84,7 @@ async function runAll(): Promise<number> {
     if (!interrupt.signal.aborted) throw error;
     console.log('\ninterrupted');
   } finally {
-    const isWrong = results.some(({ violations }) => violations.length > 0);
-    if (isWrong) await server.stop();
+    if (results.some(({ keepsShared }) => keepsShared)) await server.stop();
     else await server.destroy();
   }
   console.log(formatSummary(results));

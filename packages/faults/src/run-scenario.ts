@@ -34,6 +34,8 @@ export interface ScenarioResult {
   readonly recoveryMs: readonly number[];
   /** Where to look after a violation: directories, and the server, stopped. */
   readonly kept: readonly string[];
+  /** The shared server holds what is to be looked at. */
+  readonly keepsShared: boolean;
 }
 
 /** Runs cycles until there are enough, the time is over, or something is wrong. */
@@ -62,7 +64,8 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     const kept = violations.length === 0 ? [] : [arena.dir, `${arena.dsn} (${server.command})`];
     const { operations, rejected, events, faults, deadLetters, recoveryMs } = arena;
     const counts = { operations, rejected, events, faults, deadLetters, recoveryMs };
-    return { name, skipped: undefined, cycles, violations, kept, ...counts };
+    const keepsShared = own === undefined && violations.length > 0;
+    return { name, skipped: undefined, cycles, violations, kept, keepsShared, ...counts };
   } finally {
     const keep = violations.length > 0;
     if (arena !== undefined) {
@@ -88,6 +91,7 @@ function nothing(name: string, skipped: string): ScenarioResult {
     deadLetters: 0,
     recoveryMs: [],
     kept: [],
+    keepsShared: false,
   };
 }
 
