@@ -1,3 +1,4 @@
+import type { Durability } from '@zmsg/workers';
 import { checkKey } from './key.js';
 import type { Duration } from './options/duration.js';
 import type { Buildable } from './sql/index.js';
@@ -62,11 +63,13 @@ export class Batch {
     key: string,
     data: Uint8Array | null,
     task?: Buildable,
-    options?: { ttl?: Duration },
+    options?: { ttl?: Duration; durability?: Durability },
   ): this {
     checkKey(key);
+    const durability = options?.durability;
     const cached = data === null ? undefined : this.#entry(key, data, options?.ttl);
-    this.#run.add({ kind: 'periodic', key, task: writeTask(key, cached?.value ?? null, task), cached });
+    const built = writeTask(key, cached?.value ?? null, task);
+    this.#run.add({ kind: 'periodic', key, task: built, cached, durability });
     return this;
   }
 

@@ -28,7 +28,7 @@ import type { ResolvedOptions } from './options/resolved.js';
 import type { ZMsgOptions } from './options/zmsg-options.js';
 import { Reader } from './read/reader.js';
 import { collectStats, type EngineStats } from './stats.js';
-import { lockDataDir } from './store/data-dir.js';
+import { lockDataDir, walDir } from './store/data-dir.js';
 import { startEmbedded } from './store/embedded.js';
 import { Store } from './store/store.js';
 import { Writer } from './write/writer.js';
@@ -116,6 +116,8 @@ async function wire(
   opened: Opened,
   onEvent: (event: EngineEvent) => void,
 ): Promise<Engine> {
+  const lock = lockDataDir(options.dataDir);
+  opened.onClose(() => lock.release());
   const connectionString = options.postgresDsn ?? (await embedded(options, logger, opened));
   const budget = shareConnections(options);
   const openStore = (dsn: string) => {
@@ -161,11 +163,17 @@ async function wire(
       maxLifetimeMs: options.postgresConnMaxLifetimeMs,
       singleSession: options.postgresDsn === undefined,
     },
+    log: {
+      dir: walDir(options.dataDir),
+      durability: options.walSync,
+      syncIntervalMs: options.walIntervalMs,
+    },
     shards: options.batchShards,
     batchSize: options.batchSize,
     batchIntervalMs: options.batchIntervalMs,
     ringBytes: RING_BYTES,
     pendingMax: options.pendingMax,
+    pendingMaxBytes: options.pendingMaxBytes,
     onFull: options.onFull,
     onEvent,
   });
@@ -210,13 +218,16 @@ async function wire(
     delayQueue,
     stats: () =>
       collectStats({ l1, l2, bloom, reader, loaders, stores: [...new Set([store, readStore])], shards }),
-    close: () => opened.close(),
+    close: () =>
+      opened.close().catch((error: unknown) => {
+        // Also for those who are not listening any more: what stayed behind.
+        logger.error({ err: error }, 'closing failed');
+        throw error;
+      }),
   };
 }
 
 async function embedded(options: ResolvedOptions, logger: Logger, opened: Opened): Promise<string> {
-  const lock = lockDataDir(options.dataDir);
-  opened.onClose(() => lock.release());
   const server = await startEmbedded({ dataDir: options.dataDir, logger });
   opened.onClose(() => server.close());
   return server.connectionString;

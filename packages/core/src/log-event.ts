@@ -1,12 +1,21 @@
 import type { Logger } from 'pino';
 import type { EngineEvent } from './events.js';
 
+const ERRORS: ReadonlySet<EngineEvent['type']> = new Set([
+  'shard:thread:failed',
+  'shard:thread:restarted',
+  'log:write:failed',
+  'ids:lease:lost',
+]);
+const WARNINGS: ReadonlySet<EngineEvent['type']> = new Set(['flush:task:unmatched', 'log:tail:cut']);
+
 /** What an operator should see of an event: failures as warnings, the daily round only at `debug`. */
 export function logEvent(logger: Logger, event: EngineEvent): void {
   const { type, ...fields } = event;
   const error = 'error' in fields ? fields.error : undefined;
   const line = error === undefined ? fields : { ...fields, error: undefined, err: error };
-  if (type === 'shard:thread:failed' || type === 'ids:lease:lost') logger.error(line, type);
-  else if (error !== undefined || type === 'flush:task:unmatched') logger.warn(line, type);
+  if (ERRORS.has(type)) logger.error(line, type);
+  else if (error !== undefined || WARNINGS.has(type)) logger.warn(line, type);
+  else if (type === 'log:operations:recovered') logger.info(line, type);
   else logger.debug(line, type);
 }

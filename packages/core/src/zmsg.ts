@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import {
   ClosedError,
+  type Durability,
   InvalidTaskError,
   InvalidValueError,
   type ReadTask,
@@ -33,6 +34,11 @@ export interface CacheOptions extends WaitOptions {
 export interface DelayOptions extends CacheOptions {
   /** The write happens this much later. @default 0 */
   delay?: Duration;
+}
+
+export interface PeriodicOptions extends CacheOptions {
+  /** When the call resolves, and what the write then survives. @default the configured `wal_sync` */
+  durability?: Durability;
 }
 
 /** What an operator may do with delayed writes. */
@@ -146,13 +152,17 @@ export class ZMsg extends EventEmitter<EngineEvents> {
 
   /**
    * Hands the write to its shard, which folds it with others and flushes by size or time; caches `data`
-   * unless it is null. Resolves when the shard has taken it.
+   * unless it is null. Resolves when the write is as durable as asked for: by default, when it is on disk
+   * in the shard's log.
+   *
+   * @throws LogError when it cannot be logged (the disk is full): nothing was done then
+   * @throws BackpressureError with `on_full: reject`, when too much is pending
    */
   cacheAndPeriodicStore(
     key: string,
     data: Uint8Array | null,
     task?: Buildable,
-    options?: CacheOptions,
+    options?: PeriodicOptions,
   ): Promise<Receipt> {
     const { writer } = this.#engine;
     if (data !== null) {

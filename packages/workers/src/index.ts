@@ -1,3 +1,4 @@
+export type { Durability } from './durability.js';
 export {
   BackpressureError,
   ClosedError,
@@ -14,12 +15,14 @@ export type {
   CallOptions,
   Receipt,
   ShardEvent,
+  ShardLogOptions,
   ShardStoreOptions,
   Shards,
   ShardsOptions,
   ShardsStats,
+  SubmitOptions,
 } from './shards.js';
-export { startShards } from './start-shards.js';
+export { recoverLog, startShards } from './start-shards.js';
 export type {
   ContentTask,
   CounterTask,

@@ -1,14 +1,26 @@
+import { getSystemErrorName } from 'node:util';
 import { CHUNK_AT, RecordType } from './codec/record.js';
 import type { TaskEncoder } from './codec/task-encoder.js';
+import { DurabilityLevel } from './durability.js';
+import { LogError } from './error.js';
 import { LaneReceipt } from './receipt.js';
 import { Fifo } from './ring/fifo.js';
-import { APPLIED, TAKEN } from './ring/ring-layout.js';
+import {
+  APPLIED,
+  REFUSAL_SEEN,
+  REFUSED_ERRNO,
+  REFUSED_FROM,
+  REFUSED_TO,
+  SYNCED,
+  TAKEN,
+} from './ring/ring-layout.js';
 import { RingWriter } from './ring/ring-writer.js';
 import type { Board } from './shard/board.js';
 import { type Acknowledgement, WaitingRecord } from './waiting-record.js';
 
-interface CommitWaiter {
+interface Waiter {
   position: number;
+  level: number;
   resolve: () => void;
   reject: (error: unknown) => void;
 }
@@ -17,7 +29,7 @@ interface CommitWaiter {
  * The way from one producer to one shard. An operation goes
  *
  * ```
- * waiting (no room) ─▶ written (in the ring) ─▶ taken (acknowledged) ─▶ applied (committed)
+ * waiting (no room) ─▶ written (in the ring) ─▶ taken (acknowledged, or refused by the log) ─▶ applied (committed)
  * ```
  *
  * Positions count the operations of this lane from 1; each of the stages keeps their order.
@@ -27,16 +39,23 @@ export class Lane {
   written = 0;
   taken = 0;
   applied = 0;
+  /** Up to here, all that are logged are on disk. */
+  synced = 0;
   /** Records were written since the shard was last woken. */
   dirty = false;
   /** The first waiting operation waits for others to be committed, not for room in the ring. */
   blockedByPending = false;
   failure: Error | undefined;
+  /** A refusal was seen since the shard was last woken: it waits for that before it reads on. */
+  sawRefusal = false;
   readonly #ring: RingWriter;
   readonly #words: Int32Array;
   readonly #waiting = new Fifo<WaitingRecord>();
   readonly #acknowledgements = new Fifo<Acknowledgement>();
-  #commitWaiters: CommitWaiter[] = [];
+  #commitWaiters: Waiter[] = [];
+  #syncWaiters: Waiter[] = [];
+  /** Operations without a log that were lost with their thread. */
+  readonly #lost: { from: number; to: number; error: Error }[] = [];
 
   readonly #onCommitWaiter: () => void;
 
@@ -57,7 +76,7 @@ export class Lane {
   }
 
   get waitsForCommit(): boolean {
-    return this.#commitWaiters.length > 0 || this.blockedByPending;
+    return this.#commitWaiters.length > 0 || this.#syncWaiters.length > 0 || this.blockedByPending;
   }
 
   get isIdle(): boolean {
@@ -102,18 +121,18 @@ export class Lane {
   }
 
   /** Writes waiting records while there is room. True: at least one byte was written. */
-  advance(board: Board, pendingMax: number): boolean {
+  advance(board: Board, pendingMax: number, maxUnits: number): boolean {
     let wrote = false;
     this.blockedByPending = false;
     for (let record = this.#waiting.peek(); record !== undefined; record = this.#waiting.peek()) {
       if (record.isDropped) {
-        if (record.reserved) board.settle(1);
+        if (record.reserved) board.settle(1, record.units);
         this.#waiting.shift();
         continue;
       }
       const { acknowledgement } = record;
       if (acknowledgement !== undefined && !record.reserved) {
-        if (!board.reserve(pendingMax)) {
+        if (!board.reserve(acknowledgement.units, pendingMax, maxUnits)) {
           this.blockedByPending = true;
           return wrote;
         }
@@ -132,16 +151,19 @@ export class Lane {
   /** Takes notice of what the shard published. True: something new. */
   refresh(): boolean {
     let progress = false;
-    for (let news = (Atomics.load(this.#words, TAKEN) - this.taken) | 0; news > 0; news--) {
+    const news = (Atomics.load(this.#words, TAKEN) - this.taken) | 0;
+    if (news > 0) {
       progress = true;
-      this.taken += 1;
-      this.#acknowledgements.shift()?.resolve(new LaneReceipt(this, this.taken));
+      this.#acknowledge(news);
     }
     const applied = (Atomics.load(this.#words, APPLIED) - this.applied) | 0;
-    if (applied > 0) {
+    const synced = (Atomics.load(this.#words, SYNCED) - this.synced) | 0;
+    if (applied > 0) this.applied += applied;
+    if (synced > 0) this.synced += synced;
+    if (applied > 0 || synced > 0) {
       progress = true;
-      this.applied += applied;
-      this.#resolveCommits();
+      this.#commitWaiters = settle(this.#commitWaiters, this.applied);
+      this.#syncWaiters = settle(this.#syncWaiters, Math.max(this.applied, this.synced));
     }
     return progress;
   }
@@ -150,17 +172,40 @@ export class Lane {
   hasNews(): boolean {
     return (
       ((Atomics.load(this.#words, TAKEN) - this.taken) | 0) > 0 ||
-      ((Atomics.load(this.#words, APPLIED) - this.applied) | 0) > 0
+      ((Atomics.load(this.#words, APPLIED) - this.applied) | 0) > 0 ||
+      ((Atomics.load(this.#words, SYNCED) - this.synced) | 0) > 0
     );
   }
 
   /** Resolves when the operation at `position` is committed. */
-  whenApplied(position: number): Promise<void> {
+  whenApplied(position: number, level: number): Promise<void> {
+    if (level === DurabilityLevel.off) {
+      const lost = this.#lost.find(({ from, to }) => position >= from && position <= to);
+      if (lost !== undefined) return Promise.reject(lost.error);
+    }
     if (position <= this.applied) return Promise.resolve();
-    if (this.failure !== undefined) return Promise.reject(this.failure);
-    return new Promise((resolve, reject) => {
-      this.#commitWaiters.push({ position, resolve, reject });
-      this.#onCommitWaiter();
+    return this.#wait(this.#commitWaiters, position, level);
+  }
+
+  /** Resolves when the operation at `position`, which is in the log, is on disk there or committed. */
+  whenSynced(position: number): Promise<void> {
+    if (position <= Math.max(this.synced, this.applied)) return Promise.resolve();
+    return this.#wait(this.#syncWaiters, position, DurabilityLevel.interval);
+  }
+
+  /**
+   * Another thread has taken the place of the shard's: what was acknowledged without a log and is not
+   * committed is lost.
+   */
+  restarted(error: Error): void {
+    this.refresh();
+    if (this.taken <= this.applied) return;
+    const lost = { from: this.applied + 1, to: this.taken, error };
+    this.#lost.push(lost);
+    this.#commitWaiters = this.#commitWaiters.filter(({ position, level, reject }) => {
+      if (level !== DurabilityLevel.off || position > lost.to) return true;
+      reject(error);
+      return false;
     });
   }
 
@@ -172,31 +217,60 @@ export class Lane {
     this.refresh();
     this.failure = error;
     this.blockedByPending = false;
-    let reserved = this.written - this.applied;
     for (let record = this.#waiting.shift(); record !== undefined; record = this.#waiting.shift()) {
-      if (record.reserved) reserved += 1;
+      if (record.reserved) board.settle(1, record.units);
       record.acknowledgement?.reject(error);
     }
-    board.settle(reserved);
     for (
       let each = this.#acknowledgements.shift();
       each !== undefined;
       each = this.#acknowledgements.shift()
     ) {
+      board.settle(1, each.units);
       each.reject(error);
     }
     for (const waiter of this.#commitWaiters.splice(0)) waiter.reject(error);
+    for (const waiter of this.#syncWaiters.splice(0)) waiter.reject(error);
     return this.written - this.taken;
   }
 
-  #resolveCommits(): void {
-    if (this.#commitWaiters.length === 0) return;
-    const later: CommitWaiter[] = [];
-    for (const waiter of this.#commitWaiters) {
-      if (waiter.position <= this.applied) waiter.resolve();
-      else later.push(waiter);
+  #acknowledge(news: number): void {
+    const words = this.#words;
+    const refusedTo = Atomics.load(words, REFUSED_TO);
+    const isRefusing = refusedTo !== Atomics.load(words, REFUSAL_SEEN);
+    for (; news > 0; news--) {
+      this.taken += 1;
+      const acknowledgement = this.#acknowledgements.shift();
+      if (isRefusing && this.#isRefused(refusedTo)) acknowledgement?.reject(this.#refusal());
+      else acknowledgement?.resolve(new LaneReceipt(this, this.taken, acknowledgement.level));
     }
-    this.#commitWaiters = later;
+    if (isRefusing && ((this.taken - refusedTo) | 0) >= 0) {
+      Atomics.store(words, REFUSAL_SEEN, refusedTo);
+      this.sawRefusal = true;
+    }
+  }
+
+  /** Whether the operation taken last is one of those that could not be logged. */
+  #isRefused(to: number): boolean {
+    const from = Atomics.load(this.#words, REFUSED_FROM);
+    return ((this.taken - from) | 0) >= 0 && ((to - this.taken) | 0) >= 0;
+  }
+
+  #refusal(): LogError {
+    const errno = Atomics.load(this.#words, REFUSED_ERRNO);
+    const code = getSystemErrorName(errno);
+    const cause = Object.assign(new Error(`write-ahead log: ${code}`), { errno, code });
+    return new LogError(`the log of shard ${this.shard} cannot be written (${code}): nothing was done`, {
+      cause,
+    });
+  }
+
+  #wait(waiters: Waiter[], position: number, level: number): Promise<void> {
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    return new Promise((resolve, reject) => {
+      waiters.push({ position, level, resolve, reject });
+      this.#onCommitWaiter();
+    });
   }
 
   #send(record: WaitingRecord): boolean {
@@ -218,4 +292,15 @@ export class Lane {
     }
     return true;
   }
+}
+
+/** Resolves those up to `position`; returns the others. */
+function settle(waiters: Waiter[], position: number): Waiter[] {
+  if (waiters.length === 0) return waiters;
+  const later: Waiter[] = [];
+  for (const waiter of waiters) {
+    if (waiter.position <= position) waiter.resolve();
+    else later.push(waiter);
+  }
+  return later;
 }

@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
+import type { Durability } from './durability.js';
 
 /**
  * What a thread needs to write to the shards: shared memory, and a port per shard for replies.
@@ -14,5 +15,8 @@ export interface ProducerHandle {
   /** By shard. */
   readonly ports: readonly MessagePort[];
   readonly pendingMax: number;
+  /** In units of the board. */
+  readonly pendingMaxUnits: number;
+  readonly durability: Durability;
   readonly onFull: 'wait' | 'reject';
 }

@@ -1,12 +1,14 @@
+import type { MessagePort } from 'node:worker_threads';
 import { TaskEncoder } from './codec/task-encoder.js';
-import { BackpressureError, ClosedError, ShardError } from './error.js';
+import { type Durability, DurabilityLevel } from './durability.js';
+import { BackpressureError, ClosedError, InvalidValueError, ShardError } from './error.js';
 import { Lane } from './lane.js';
 import type { ProducerHandle } from './producer-handle.js';
 import { Requests } from './requests.js';
 import { ProducerBell } from './ring/producer-bell.js';
-import { Board, ShardState } from './shard/board.js';
+import { Board, ShardState, unitsOf } from './shard/board.js';
 import { ShardCounters } from './shard/shard-counters.js';
-import type { CallOptions, Receipt } from './shards.js';
+import type { CallOptions, Receipt, SubmitOptions } from './shards.js';
 import type { ReadTask, WriteTask } from './task.js';
 import { Acknowledgement } from './waiting-record.js';
 
@@ -31,6 +33,8 @@ export class Producer {
   readonly #counters: ShardCounters;
   readonly #bell: ProducerBell;
   readonly #pendingMax: number;
+  readonly #pendingMaxUnits: number;
+  readonly #durability: Durability;
   readonly #rejectsWhenFull: boolean;
   readonly #requests: Requests;
   #closed = false;
@@ -49,39 +53,48 @@ export class Producer {
     this.#bell = new ProducerBell(handle.bell);
     this.#encoder = new TaskEncoder(handle.rings.length, handle.id);
     this.#pendingMax = handle.pendingMax;
+    this.#pendingMaxUnits = handle.pendingMaxUnits;
+    this.#durability = handle.durability;
     this.#rejectsWhenFull = handle.onFull === 'reject';
     this.#lanes = handle.rings.map((ring, shard) => new Lane(shard, ring, this.#scheduleTick));
     this.#requests = new Requests(handle.ports, this.#scheduleTick);
   }
 
-  submit(task: WriteTask, options?: CallOptions): Promise<Receipt> {
+  submit(task: WriteTask, options?: SubmitOptions): Promise<Receipt> {
     const signal = options?.signal;
+    const level = DurabilityLevel[options?.durability ?? this.#durability];
     let lane: Lane;
     try {
       this.#check(signal);
-      lane = this.#lane(this.#encoder.write(task));
+      if (level === undefined) throw unknownDurability(options?.durability);
+      lane = this.#lane(this.#encoder.write(task, level));
     } catch (error) {
       return Promise.reject(error);
     }
-    if (!lane.hasWaiting && this.#board.reserve(this.#pendingMax)) {
+    const units = unitsOf(this.#encoder.recordBytes);
+    if (!lane.hasWaiting && this.#board.reserve(units, this.#pendingMax, this.#pendingMaxUnits)) {
       if (lane.tryWrite(this.#encoder)) {
         return new Promise((resolve, reject) => {
-          lane.expect(new Acknowledgement(resolve, reject, signal));
+          lane.expect(new Acknowledgement(resolve, reject, signal, level, units));
           this.#touch(lane);
         });
       }
-      this.#board.settle(1);
+      this.#board.settle(1, units);
     }
-    if (this.#rejectsWhenFull && (lane.hasWaiting || !lane.isLong(this.#encoder) || this.#isFull())) {
+    if (this.#rejectsWhenFull && (lane.hasWaiting || !lane.isLong(this.#encoder) || this.#isFull(units))) {
       return Promise.reject(new BackpressureError(`shard ${lane.shard} has no room for the write`));
     }
     return new Promise((resolve, reject) => {
-      lane.enqueue(this.#encoder, new Acknowledgement(resolve, reject, signal));
+      lane.enqueue(this.#encoder, new Acknowledgement(resolve, reject, signal, level, units));
       this.#advance(lane);
     });
   }
 
   read(task: ReadTask, options?: CallOptions): Promise<{ value: unknown } | undefined> {
+    return this.#again(() => this.#read(task, options));
+  }
+
+  #read(task: ReadTask, options?: CallOptions): Promise<{ value: unknown } | undefined> {
     let lane: Lane;
     const requestId = this.#requests.nextId();
     try {
@@ -104,9 +117,12 @@ export class Producer {
       this.#lanes.map((lane) => {
         if (lane.failure !== undefined) return Promise.reject(lane.failure);
         if (lane.isIdle && this.#hasCommittedAll(lane.shard)) return undefined;
-        const requestId = this.#requests.nextId();
-        this.#encoder.flush(requestId);
-        return this.#request(lane, requestId, options?.signal);
+        return this.#again(() => {
+          if (lane.failure !== undefined) return Promise.reject(lane.failure);
+          const requestId = this.#requests.nextId();
+          this.#encoder.flush(requestId);
+          return this.#request(lane, requestId, options?.signal);
+        });
       }),
     );
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
@@ -125,6 +141,17 @@ export class Producer {
     this.#watch();
   }
 
+  /** Asks again when the shard's thread died and another one took its place. */
+  async #again<T>(ask: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (!(error instanceof RestartedError)) throw error;
+      }
+    }
+  }
+
   #check(signal: AbortSignal | undefined): void {
     if (this.#closed) throw new ClosedError();
     if (signal?.aborted) throw signal.reason;
@@ -136,8 +163,9 @@ export class Producer {
     return lane;
   }
 
-  #isFull(): boolean {
-    return this.#board.pending >= this.#pendingMax;
+  #isFull(units: number): boolean {
+    const { pending, pendingUnits } = this.#board;
+    return pending >= this.#pendingMax || pendingUnits + units > this.#pendingMaxUnits;
   }
 
   #hasCommittedAll(shard: number): boolean {
@@ -157,7 +185,7 @@ export class Producer {
   }
 
   #advance(lane: Lane): void {
-    if (lane.advance(this.#board, this.#pendingMax)) this.#touch(lane);
+    if (lane.advance(this.#board, this.#pendingMax, this.#pendingMaxUnits)) this.#touch(lane);
     else this.#scheduleTick();
   }
 
@@ -197,7 +225,11 @@ export class Producer {
     let progress = false;
     for (const lane of this.#lanes) {
       if (lane.refresh()) progress = true;
-      if (lane.hasWaiting && lane.advance(this.#board, this.#pendingMax)) {
+      if (lane.sawRefusal) {
+        lane.sawRefusal = false;
+        this.#board.wake(lane.shard);
+      }
+      if (lane.hasWaiting && lane.advance(this.#board, this.#pendingMax, this.#pendingMaxUnits)) {
         progress = true;
         this.#touch(lane);
       }
@@ -263,9 +295,17 @@ export class Producer {
     if (presses) for (const lane of this.#lanes) this.#board.wake(lane.shard);
   }
 
-  /** The thread of a shard has failed: every call that waits for it rejects, and every later one. */
-  lose(error: ShardError): void {
-    this.#fail(this.#lanes[error.shard] as Lane, error);
+  /** The thread of a shard has failed for good: every call that waits for it rejects, and every later one. */
+  lose(shard: number, error: Error): void {
+    this.#fail(this.#lanes[shard] as Lane, error);
+    this.#scheduleTick();
+  }
+
+  /** Another thread takes the place of a shard's, and answers over `port`. */
+  restarted(shard: number, port: MessagePort): void {
+    const lane = this.#lanes[shard] as Lane;
+    lane.restarted(new ShardError(shard, `the thread of shard ${shard} died with what was not logged`));
+    this.#requests.replace(lane, port, new RestartedError(shard));
     this.#scheduleTick();
   }
 
@@ -278,4 +318,15 @@ export class Producer {
     this.#bell.taken(lane.fail(error, this.#board));
     this.#requests.fail(lane, error);
   }
+}
+
+/** A request went down with the shard's thread. Never leaves this file. */
+class RestartedError extends ShardError {
+  constructor(shard: number) {
+    super(shard, `the thread of shard ${shard} was restarted`);
+  }
+}
+
+function unknownDurability(given: unknown): InvalidValueError {
+  return new InvalidValueError(`durability is one of always, interval and off, not ${String(given)}`);
 }

@@ -11,18 +11,15 @@ interface Request {
 /** Reads and flushes that a producer waits for, by the id that their replies carry. */
 export class Requests {
   readonly #requests = new Map<number, Request>();
-  readonly #ports: readonly MessagePort[];
+  readonly #ports: MessagePort[];
   readonly #onSettled: () => void;
   #lastId = 0;
 
   /** @param onSettled called after each reply: there may be nothing to wait for any more. */
   constructor(ports: readonly MessagePort[], onSettled: () => void) {
-    this.#ports = ports;
+    this.#ports = [...ports];
     this.#onSettled = onSettled;
-    for (const port of ports) {
-      port.on('message', this.#onReply);
-      port.unref();
-    }
+    for (const port of ports) this.#listen(port);
   }
 
   get size(): number {
@@ -61,8 +58,21 @@ export class Requests {
     }
   }
 
+  /** From now on the lane's shard answers over this port; what the one before was asked rejects. */
+  replace(lane: Lane, port: MessagePort, error: Error): void {
+    this.#ports[lane.shard]?.close();
+    this.#ports[lane.shard] = port;
+    this.#listen(port);
+    this.fail(lane, error);
+  }
+
   close(): void {
     for (const port of this.#ports) port.close();
+  }
+
+  #listen(port: MessagePort): void {
+    port.on('message', this.#onReply);
+    port.unref();
   }
 
   readonly #onReply = (reply: Reply): void => {

@@ -1,3 +1,5 @@
+import type { Durability } from './durability.js';
+import type { FencedError, LogError, ShardError } from './error.js';
 import type { ReadTask, WriteTask } from './task.js';
 
 /** How the shards reach PostgreSQL. */
@@ -14,8 +16,26 @@ export interface ShardStoreOptions {
   singleSession: boolean;
 }
 
+/** The write-ahead log of all shards. */
+export interface ShardLogOptions {
+  /** Directory of the log, made when it is missing. One process at a time: the caller sees to that. */
+  dir: string;
+  /** For writes that do not say. */
+  durability: Durability;
+  /** Time until what was written at level `interval` is on disk, milliseconds. @default 1000 */
+  syncIntervalMs: number;
+  /** Size of the log's files. @default 4 MiB */
+  segmentBytes?: number;
+  /**
+   * For `recoverLog`: another process may have the log open, which is fenced now. Its files are left as they
+   * are; what it still writes is there for whoever recovers the log next. @default false
+   */
+  isForeign?: boolean;
+}
+
 export interface ShardsOptions {
   store: ShardStoreOptions;
+  log: ShardLogOptions;
   /** Worker threads. @default 16 */
   shards: number;
   /** Pending groups (rows to write) at which a shard flushes. @default 1000 */
@@ -26,6 +46,8 @@ export interface ShardsOptions {
   ringBytes: number;
   /** Operations not yet committed, over all shards, at which producers are pushed back. @default 1_000_000 */
   pendingMax: number;
+  /** The same in bytes of the operations as they are written to the log. @default 256 MiB */
+  pendingMaxBytes: number;
   /**
    * A write for which there is no room waits for it, or rejects with `BackpressureError`. @default 'wait'
    */
@@ -55,11 +77,23 @@ export type ShardEvent =
     }
   /** A task whose operand is no number or no JSON: it was taken, and is passed over. */
   | { type: 'shard:task:refused'; shard: number; table: string; column: string; error: Error }
-  | { type: 'shard:thread:failed'; shard: number; error: Error };
+  /** The thread died; another one takes its place. Lost are acknowledged operations that were not logged. */
+  | { type: 'shard:thread:restarted'; shard: number; error: Error; lost: number }
+  /** The shard is given up: what waits for it rejects. What is in its log is applied at the next start. */
+  | { type: 'shard:thread:failed'; shard: number; error: ShardError | LogError | FencedError }
+  /** The last records of the log were not whole: an append that was under way when the process died. */
+  | { type: 'log:tail:cut'; shard: number; file: string; offset: number; bytes: number; reason: string }
+  /** Operations that were acknowledged before, and now are pending again. */
+  | { type: 'log:operations:recovered'; shard: number; operations: number; durationMs: number }
+  /** The log could not be written, not even to a new file. The operations were refused. */
+  | { type: 'log:write:failed'; shard: number; operations: number; error: Error };
 
 /** Given for an accepted write. */
 export interface Receipt {
-  /** Resolves when the operation is as durable as its level says. */
+  /**
+   * Resolves when the operation is on disk: in the log (at once at level `always`, after `wal_interval` at
+   * the latest at level `interval`) or, at level `off`, in PostgreSQL.
+   */
   readonly durable: Promise<void>;
   /** Resolves when the operation is committed in PostgreSQL. */
   readonly applied: Promise<void>;
@@ -72,6 +106,8 @@ export interface ShardsStats {
   applied: number;
   /** Operations in rings and in memory, not yet committed. */
   pendingOperations: number;
+  /** Their memory, as counted for `pendingMaxBytes`. */
+  pendingBytes: number;
   /** Groups (rows to write) not yet committed. */
   pendingGroups: number;
   flushes: number;
@@ -82,6 +118,25 @@ export interface ShardsStats {
   statements: number;
   /** BEGIN, COMMIT, ROLLBACK and progress marks sent. */
   overheadStatements: number;
+  /** What was acknowledged and could be lost. */
+  atRisk: {
+    /** Operations that the end of the process would lose: neither logged nor committed. */
+    volatileOperations: number;
+    /** Operations that a power failure would lose: neither on disk nor committed, the volatile ones too. */
+    unsyncedOperations: number;
+    /** Operations not yet committed. */
+    unflushedOperations: number;
+    /** Age of the oldest operation not yet committed, milliseconds; 0 if there is none. */
+    oldestMs: number;
+  };
+  log: {
+    /** Bytes of the log's files. */
+    bytes: number;
+    /** Appends and syncs that failed also in a new file. */
+    failures: number;
+    /** Operations that were read from the log when the shards started. */
+    recovered: number;
+  };
   /** Duration of the last committed flushes, milliseconds. */
   flushLatencyMs: { p50: number; p99: number; max: number };
 }
@@ -90,21 +145,28 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+export interface SubmitOptions extends CallOptions {
+  /** @default the configured level */
+  durability?: Durability | undefined;
+}
+
 /** The write-behind, as the engine sees it. */
 export interface Shards {
   /**
    * Hands a write to its shard. The promise resolves when the write is acknowledged; it rejects with
-   * `ClosedError`, or with the signal's reason while it still waits for room.
+   * `ClosedError`, with `LogError` when it could not be logged (then nothing was done), or with the
+   * signal's reason while it still waits for room.
    */
-  submit(task: WriteTask, options?: CallOptions): Promise<Receipt>;
+  submit(task: WriteTask, options?: SubmitOptions): Promise<Receipt>;
   /** The stored value with everything pending for it; undefined when no row matches. */
   read(task: ReadTask, options?: CallOptions): Promise<{ value: unknown } | undefined>;
   /** Flushes everything submitted before the call; resolves when it is committed. */
   flush(options?: CallOptions): Promise<void>;
   stats(): ShardsStats;
   /**
-   * Drains the rings, flushes, ends the threads. After `timeoutMs` it stops waiting for the store and
-   * rejects with a `StoreError` that says how many operations were not written.
+   * Drains the rings, flushes, ends the threads, and deletes the log. After `timeoutMs` it stops waiting
+   * for the store and rejects with a `StoreError` that says how many operations were not written, and
+   * how many of them stay in the log.
    */
   close(options?: { timeoutMs?: number }): Promise<void>;
 }

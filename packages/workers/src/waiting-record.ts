@@ -5,6 +5,9 @@ export class Acknowledgement {
   readonly #resolve: (receipt: Receipt) => void;
   readonly #reject: (error: unknown) => void;
   readonly #signal: AbortSignal | undefined;
+  readonly level: number;
+  /** Memory of the operation, in units of the board. */
+  readonly units: number;
   readonly #onAbort: (() => void) | undefined;
   /** The signal fired: nobody waits for it any more. */
   aborted = false;
@@ -13,10 +16,14 @@ export class Acknowledgement {
     resolve: (receipt: Receipt) => void,
     reject: (error: unknown) => void,
     signal: AbortSignal | undefined,
+    level: number,
+    units: number,
   ) {
     this.#resolve = resolve;
     this.#reject = reject;
     this.#signal = signal;
+    this.level = level;
+    this.units = units;
     if (signal !== undefined) {
       this.#onAbort = () => {
         this.aborted = true;
@@ -54,6 +61,10 @@ export class WaitingRecord {
   constructor(words: Int32Array, acknowledgement: Acknowledgement | undefined) {
     this.words = words;
     this.acknowledgement = acknowledgement;
+  }
+
+  get units(): number {
+    return this.acknowledgement?.units ?? 0;
   }
 
   /** Nothing of it is in the ring, and nobody waits for it. */

@@ -5,6 +5,7 @@ import { Aggregator } from '../dist/aggregate/aggregator.js';
 import type { Generation } from '../dist/aggregate/generation.js';
 import { Columns } from '../dist/flush/columns.js';
 import { Flusher } from '../dist/flush/flusher.js';
+import { createMarks } from '../dist/flush/progress.js';
 import type { Session } from '../dist/flush/session.js';
 import { type OperationInput, ShapeSource } from './fold-fixture.js';
 import { CONTENT, inOne, numbered, type PlainStatement, plainStatements } from './fold-plain.js';
@@ -33,6 +34,7 @@ export class Race {
   readonly #columns = new Columns();
   readonly #aggregator = new Aggregator(this.#columns);
   readonly #flusher: Flusher;
+  readonly #mark = { logId: randomUUID(), shard: 0, epoch: 0n };
   #fault: 'none' | 'before COMMIT' | 'answer lost' = 'none';
   #retained: { generation: Generation; position: bigint } | undefined;
   #position = 0n;
@@ -50,7 +52,7 @@ export class Race {
     this.#flusher = new Flusher({
       connect: async () => this.#session(),
       disconnect: () => {},
-      mark: { logId: randomUUID(), shard: 0, epoch: 1n },
+      mark: this.#mark,
       columns: this.#columns,
     });
   }
@@ -74,6 +76,7 @@ export class Race {
   }
 
   async start(starts: readonly string[]): Promise<void> {
+    await createMarks(this.#mark.logId, 1, this.#client);
     await this.#flusher.start(this.#session());
     const base = this.#base;
     for (const schema of ['one', 'fold']) {

@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createDatabase } from '@zmsg/testbed';
 import pg from 'pg';
 import { inject, onTestFinished } from 'vitest';
@@ -44,6 +46,12 @@ export interface Opened {
   event<T extends ShardEvent['type']>(type: T): Promise<Extract<ShardEvent, { type: T }>>;
 }
 
+export function freshLogDir(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'zmsg-log-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
 /** Shards that flush only when they are told to, unless the options say otherwise. Closed with the test. */
 export async function openShards(dsn: string, over: Partial<ShardsOptions> = {}): Promise<Opened> {
   const events: ShardEvent[] = [];
@@ -56,6 +64,8 @@ export async function openShards(dsn: string, over: Partial<ShardsOptions> = {})
     batchIntervalMs: 600_000,
     ringBytes: 1 << 16,
     pendingMax: 1_000_000,
+    pendingMaxBytes: 2 ** 28,
+    log: { dir: freshLogDir(), durability: 'off', syncIntervalMs: 600_000 },
     onFull: 'wait',
     onEvent: (event) => {
       events.push(event);

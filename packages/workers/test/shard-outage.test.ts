@@ -70,8 +70,8 @@ test('with the database down writes are taken, reads reject in bounded time, a f
   const server = await ownServer();
   const { dsn, client } = await openDatabase(await server.createDatabase());
   await client.query(`INSERT INTO posts (id) VALUES ('a')`);
-  await server.stop('fast');
   const { shards, event } = await openShards(dsn, { shards: 1 });
+  await server.stop('fast');
   await shards.submit(like('a')); // the column is not even described yet
   await event('flush:transaction:failed');
   await expect(shards.read(readLikes('a'))).rejects.toBeInstanceOf(StoreError);

@@ -52,7 +52,14 @@ export class WriteBehind {
   }
 
   async start(): Promise<bigint> {
-    this.#position = await this.with((client) => this.flusher.start(client));
+    const { logId, shard } = this.mark;
+    this.#position = await this.with(async (client) => {
+      await client.query(
+        `INSERT INTO zmsg_progress (log_id, shard, epoch, position) VALUES ($1, $2, 0, 0) ON CONFLICT DO NOTHING`,
+        [logId, shard],
+      );
+      return this.flusher.start(client);
+    });
     return this.#position;
   }
 

@@ -25,12 +25,6 @@ export function readEntry<N extends SettingName>(entry: Entry & { name: N }): Se
   if (entry.value === null)
     throw entryError(entry, `has no value; give ${setting.reader.allowed}, or remove it`);
   const shown = setting.secret === true ? 'its value (not shown here)' : preview(entry.value);
-  if (entry.name === 'walSync' && (entry.value === 'always' || entry.value === 'interval')) {
-    throw entryError(
-      entry,
-      `is ${shown}, but the write-ahead log is not part of this version; allowed is only off`,
-    );
-  }
   throw entryError(entry, `must be ${setting.reader.allowed}; ${shown} is not`);
 }
 

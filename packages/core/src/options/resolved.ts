@@ -1,3 +1,5 @@
+import type { Durability } from '@zmsg/workers';
+
 /** Settings after defaults and validation: what every part of the engine is given. */
 export interface ResolvedOptions {
   /** Undefined: embedded. */
@@ -27,6 +29,8 @@ export interface ResolvedOptions {
   readonly batchShards: number;
   /** Operations not yet committed, of the whole node, at which producers are pushed back. */
   readonly pendingMax: number;
+  /** The same in bytes. */
+  readonly pendingMaxBytes: number;
   readonly onFull: 'wait' | 'reject';
   readonly bloomEnabled: boolean;
   readonly bloomCapacity: number;
@@ -35,7 +39,9 @@ export interface ResolvedOptions {
   readonly logFormat: 'json' | 'text';
   /** Absolute. */
   readonly dataDir: string;
-  readonly walSync: 'off';
+  /** Of periodic writes whose call does not say. */
+  readonly walSync: Durability;
+  readonly walIntervalMs: number;
   readonly shutdownTimeoutMs: number;
   readonly delayBackend: 'redis' | 'postgres';
   /** Milliseconds since 1970 of the first id. */

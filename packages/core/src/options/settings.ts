@@ -5,7 +5,6 @@ import type { Setting } from './setting.js';
 /** The longest that one timer can wait; see `MAX_TIMER_MS`. */
 const TIMER_MAX = '2147483647ms';
 const GIB = 2 ** 30;
-const NO_LOG = 'the write-ahead log is not part of this version';
 
 function setting<T>(definition: Setting<T>): Setting<T> {
   return Object.freeze(definition);
@@ -108,10 +107,15 @@ export const SETTINGS = Object.freeze({
     default: 1_000_000,
     doc: 'Operations of the node not yet in PostgreSQL at which producers are pushed back; at least `batch_size`.',
   }),
+  pendingMaxBytes: setting({
+    reader: bytes(2 ** 20, 64 * GIB),
+    default: 256 * 2 ** 20,
+    doc: 'The same in bytes, as they stand in the log.',
+  }),
   onFull: setting({
     reader: oneOf('wait', 'reject'),
     default: 'wait',
-    doc: 'At `pending_max`: `wait` for room, or `reject` with `BackpressureError`.',
+    doc: 'At one of these bounds: `wait` for room, or `reject` with `BackpressureError`.',
   }),
   bloomEnabled: setting({
     reader: boolean(),
@@ -131,23 +135,22 @@ export const SETTINGS = Object.freeze({
   dataDir: setting({
     reader: path(),
     default: '.zmsg',
-    doc: 'Directory of the node’s own files, one process at a time; relative to the working directory.',
+    doc: 'Directory of the write-ahead log (and of the embedded PostgreSQL), one process at a time; relative to the working directory.',
   }),
   walSync: setting({
-    reader: oneOf('off'),
-    default: 'off',
-    doc: `When a write is acknowledged. Only \`off\`: ${NO_LOG}.`,
+    reader: oneOf('always', 'interval', 'off'),
+    default: 'always',
+    doc: 'When a periodic write is acknowledged: `always`: it is on disk; `interval`: the operating system has it; `off`: its shard has it. A call may say otherwise.',
   }),
   walInterval: setting({
     reader: duration('1ms', TIMER_MAX),
-    default: undefined,
-    doc: 'Time between two syncs of the write-ahead log.',
-    unavailable: NO_LOG,
+    default: '1s',
+    doc: 'With `interval`: how long until a write is on disk.',
   }),
   shutdownTimeout: setting({
     reader: duration('1ms', TIMER_MAX),
     default: '30s',
-    doc: 'How long `close()` tries to flush before it says what it could not write.',
+    doc: 'How long `close()`, SIGTERM and SIGINT try to flush before they say what was not written.',
   }),
   delayBackend: setting({
     reader: oneOf('redis', 'postgres'),

@@ -1,3 +1,4 @@
+import type { Durability } from '@zmsg/workers';
 import type { Duration } from './duration.js';
 
 /**
@@ -43,7 +44,9 @@ export interface ZMsgOptions {
   batchShards?: number | undefined;
   /** Operations of the node not yet in PostgreSQL at which producers are pushed back, at least `batchSize`. @default 1000000 */
   pendingMax?: number | undefined;
-  /** At `pendingMax`: wait for room, or reject with `BackpressureError`. @default 'wait' */
+  /** The same in bytes, as they stand in the log: 1 MiB to 64 GiB. @default 268435456 */
+  pendingMaxBytes?: number | undefined;
+  /** At one of these bounds: wait for room, or reject with `BackpressureError`. @default 'wait' */
   onFull?: 'wait' | 'reject' | undefined;
   /** Whether look-ups of keys that do not exist are kept away from PostgreSQL. @default true */
   bloomEnabled?: boolean | undefined;
@@ -51,11 +54,16 @@ export interface ZMsgOptions {
   bloomCapacity?: number | undefined;
   /** Share of absent keys that pass the full filter: above 0, at most 0.5. @default 0.01 */
   bloomErrorRate?: number | undefined;
-  /** Directory of the node's own files; relative to the working directory. @default '.zmsg' */
+  /** Directory of the write-ahead log, and of the embedded PostgreSQL; relative to the working directory. @default '.zmsg' */
   dataDir?: string | undefined;
-  /** When a write is acknowledged. This version has no write-ahead log. @default 'off' */
-  walSync?: 'off' | undefined;
-  /** How long `close()` tries to flush, at most 2^31 - 1 ms. @default '30s' */
+  /**
+   * When a periodic write is acknowledged: `always`: it is on disk; `interval`: the operating system has it;
+   * `off`: its shard has it. @default 'always'
+   */
+  walSync?: Durability | undefined;
+  /** With `interval`: how long until a write is on disk, at most 2^31 - 1 ms. @default '1s' */
+  walInterval?: Duration | undefined;
+  /** How long `close()`, SIGTERM and SIGINT try to flush, at most 2^31 - 1 ms. @default '30s' */
   shutdownTimeout?: Duration | undefined;
   /** Where delayed writes wait. @default 'redis' with `redisAddr`, else 'postgres' */
   delayBackend?: 'redis' | 'postgres' | undefined;

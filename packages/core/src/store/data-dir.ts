@@ -21,6 +21,11 @@ interface Owner {
   pid: number;
 }
 
+/** Where in a data directory the write-ahead log is. */
+export function walDir(dataDir: string): string {
+  return join(dataDir, 'wal');
+}
+
 /**
  * Makes this process the only owner of `dir`, which is created (mode 0700) if need be.
  *

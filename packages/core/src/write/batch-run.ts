@@ -1,4 +1,4 @@
-import { InvalidTaskError, type Receipt, type Task } from '@zmsg/workers';
+import { type Durability, InvalidTaskError, type Receipt, type Task } from '@zmsg/workers';
 import type { Rows, WaitOptions } from '../store/store.js';
 import type { CacheEntry, Row, Writer } from './writer.js';
 
@@ -11,6 +11,8 @@ interface Entry {
   cached: CacheEntry | undefined;
   /** For `delay`. */
   delayMs?: number;
+  /** For `periodic`. */
+  durability?: Durability | undefined;
 }
 
 /** What the calls of a batch came to, in their order; undefined for calls that resolve with nothing. */
@@ -51,8 +53,8 @@ export class BatchRun {
     for (const [index, { at }] of stores.entries()) results[at] = rows[index];
     await Promise.all([
       ...this.#of('delay').map(({ key, task, delayMs }) => this.#writer.delay(key, task, delayMs ?? 0)),
-      ...this.#of('periodic').map(async ({ at, key, task }) => {
-        results[at] = await this.#writer.periodic(key, task, options);
+      ...this.#of('periodic').map(async ({ at, key, task, durability }) => {
+        results[at] = await this.#writer.periodic(key, task, { ...options, durability });
       }),
     ]);
     const cached = this.#entries.flatMap((entry) => entry.cached ?? []);

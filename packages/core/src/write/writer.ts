@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Receipt, type Shards, StoreError, type Task } from '@zmsg/workers';
+import { type Receipt, type Shards, StoreError, type SubmitOptions, type Task } from '@zmsg/workers';
 import type { SharedLRU } from 'sharedarraybuffer-lru';
 import type { BloomGate } from '../bloom/bloom-gate.js';
 import type { DelayQueue } from '../delay/delay-queue.js';
@@ -137,7 +137,7 @@ export class Writer {
   }
 
   /** The periodic write without its cache part. Not async: a hot counter pays for no second promise. */
-  periodic(key: string, task: Task, options?: WaitOptions): Promise<Receipt> {
+  periodic(key: string, task: Task, options?: SubmitOptions): Promise<Receipt> {
     const { bloom, shards } = this.#parts;
     const checked = this.#operands.check(task);
     const announced = bloom !== undefined && mayInsert(task) ? bloom.add([key]) : undefined;

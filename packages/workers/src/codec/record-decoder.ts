@@ -2,7 +2,7 @@ import { unpack } from 'msgpackr';
 import type { AggregatedOperation, Operation, OperationValues, Shape } from '../operation.js';
 import type { Operand } from '../task.js';
 import { ByteReader } from './byte-reader.js';
-import { BODY_AT, CHUNK_AT, OPERATIONS, RecordType } from './record.js';
+import { BODY_AT, CHUNK_AT, DURABILITY_AT, OPERATIONS, RecordType } from './record.js';
 import type { ShapeInterner } from './shape-interner.js';
 
 /** A read of an aggregated column, in its place among the writes. */
@@ -29,19 +29,38 @@ export class RecordDecoder {
   readonly #producer: number;
   readonly #interner: ShapeInterner;
   readonly #shapes: Shape[] = [];
+  readonly #definitions: Buffer[] = [];
+  /** The whole record that was decoded last, chunks joined; valid as long as the memory it was read from. */
+  bytes: Buffer = Buffer.alloc(0);
+  start = 0;
+  end = 0;
+  /** The record that defines its shape, if it has one: the same object until the shape is defined anew. */
+  definition: Buffer | undefined;
   readonly #reader = new ByteReader();
   /** A long record of which some chunks have arrived. */
   #partial: Buffer | undefined;
   #partialLength = 0;
 
-  constructor(producer: number, interner: ShapeInterner) {
+  readonly #onDefinition: ((id: number, record: Buffer) => void) | undefined;
+
+  /** @param onDefinition called for each definition of a shape, with a copy of its record */
+  constructor(
+    producer: number,
+    interner: ShapeInterner,
+    onDefinition?: (id: number, record: Buffer) => void,
+  ) {
     this.#producer = producer;
     this.#interner = interner;
+    this.#onDefinition = onDefinition;
   }
 
   /** Undefined for records that carry nothing by themselves: definitions and all but the last chunk. */
   decode(bytes: Buffer, start: number, end: number): Decoded | undefined {
     const type = bytes[start + 4] as number;
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+    this.definition = undefined;
     const reader = this.#reader.open(bytes, start + BODY_AT);
     switch (type) {
       case RecordType.aggregated:
@@ -49,6 +68,9 @@ export class RecordDecoder {
       case RecordType.shape: {
         const id = reader.uint();
         this.#shapes[id] = this.#interner.intern(unpack(reader.raw(end - reader.at)) as Shape);
+        const record = Buffer.from(bytes.subarray(start, end));
+        this.#definitions[id] = record;
+        this.#onDefinition?.(id, record);
         return undefined;
       }
       case RecordType.content: {
@@ -70,8 +92,15 @@ export class RecordDecoder {
     }
   }
 
+  /** How durable the record decoded last is to be: a `DurabilityLevel`. */
+  get level(): number {
+    return this.bytes[this.start + DURABILITY_AT] as number;
+  }
+
   #aggregated(reader: ByteReader, op: number): DecodedOperation {
-    const shape = this.#shape(reader.uint());
+    const id = reader.uint();
+    const shape = this.#shape(id);
+    this.definition = this.#definitions[id];
     const rawKey = reader.latin1(reader.uint());
     const operand = reader.value() as Operand | undefined;
     const key = shape.kind === 'map' ? (reader.value() as string | undefined) : undefined;

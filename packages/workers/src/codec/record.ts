@@ -2,7 +2,7 @@
  * Records, as they lie in a ring. All numbers are little-endian.
  *
  * ```
- * i32 length | u8 type | u8 op | u16 0 | body
+ * i32 length | u8 type | u8 op | u8 durability | u8 0 | body
  *
  * shape       u32 id | msgpack of a Shape
  * aggregated  u32 shape id | u32 key length | key: batch key, condition values | operand | map key | insert values
@@ -16,6 +16,8 @@
  * A shape record stands before the first record of its ring that names its id; ids are used again
  * when they have run out, each time with a new shape record. A record that is too long for the ring
  * travels in chunks, one right after the other.
+ *
+ * Shape definitions and operations go into the log as they are here; chunks go there joined.
  */
 export const RecordType = {
   shape: 1,
@@ -56,6 +58,8 @@ export const OPERATION_CODES: Readonly<Record<OperationName, number>> = {
   getKey: 9,
 };
 
+/** Where an operation says how durable it is to be: a `DurabilityLevel`. */
+export const DURABILITY_AT = 6;
 /** Where a record's body begins. */
 export const BODY_AT = 8;
 /** Where the bytes of a chunk begin. */

@@ -1,3 +1,4 @@
+import { DurabilityLevel } from '../durability.js';
 import { InvalidTaskError } from '../error.js';
 import type { ReadTask, WriteTask } from '../task.js';
 import { ByteWriter } from './byte-writer.js';
@@ -45,8 +46,8 @@ export class TaskEncoder {
    * @throws InvalidValueError for a value that cannot be written.
    * @throws InvalidTaskError for a task whose parts do not fit together.
    */
-  write(task: WriteTask): number {
-    return this.#exclusively(() => this.#write(task));
+  write(task: WriteTask, level: DurabilityLevel = DurabilityLevel.off): number {
+    return this.#exclusively(() => this.#write(task, level));
   }
 
   read(task: ReadTask, requestId: number): number {
@@ -59,13 +60,13 @@ export class TaskEncoder {
     this.#finish();
   }
 
-  #write(task: WriteTask): number {
+  #write(task: WriteTask, level: DurabilityLevel): number {
     const writer = this.#writer;
     switch (task.kind) {
       case 'counter':
       case 'slice':
       case 'map': {
-        const shard = this.#aggregated(RecordType.aggregated, task);
+        const shard = this.#aggregated(RecordType.aggregated, task, level);
         writer.value(task.operand);
         if (task.kind === 'map') writer.value(task.key);
         const { insertColumns } = (this.#shape as KnownShape).shape;
@@ -76,7 +77,7 @@ export class TaskEncoder {
         return shard;
       }
       case 'content':
-        this.#begin(RecordType.content, 0);
+        this.#begin(RecordType.content, 0, level);
         writer.string(task.text);
         writer.value(task.batchKey);
         writer.uint(task.values.length);
@@ -86,7 +87,7 @@ export class TaskEncoder {
           ? this.#producer % this.#shards
           : shardOf(hashText(task.batchKey), this.#shards);
       case 'put':
-        this.#begin(RecordType.put, 0);
+        this.#begin(RecordType.put, 0, level);
         writer.string(task.key);
         writer.value(task.data);
         this.#finish();
@@ -116,14 +117,14 @@ export class TaskEncoder {
     }
   }
 
-  #aggregated(type: number, task: ShapedTask): number {
+  #aggregated(type: number, task: ShapedTask, level: DurabilityLevel = DurabilityLevel.off): number {
     const { where, batchKey } = task;
     if (where.parts.length !== where.values.length + 1) {
       throw new InvalidTaskError(`the condition "${where.text}" has ${where.values.length} values`);
     }
     const known = this.#shapes.get(task);
     const writer = this.#writer;
-    this.#begin(type, OPERATION_CODES[task.op]);
+    this.#begin(type, OPERATION_CODES[task.op], level);
     this.#shape = known;
     writer.uint(known.id);
     writer.uint(0);
@@ -139,11 +140,11 @@ export class TaskEncoder {
     return shardOf(hash, this.#shards);
   }
 
-  #begin(type: number, op: number): void {
+  #begin(type: number, op: number, level: DurabilityLevel = DurabilityLevel.off): void {
     const writer = this.#writer;
     writer.reset();
     this.#shape = undefined;
-    writer.words[1] = type | (op << 8);
+    writer.words[1] = type | (op << 8) | (level << 16);
     writer.at = BODY_AT;
   }
 

@@ -70,13 +70,21 @@ export class Flusher {
 
   /** Takes over the progress mark and returns its position: operations that are already applied. */
   async start(session: Session): Promise<bigint> {
+    const { mark } = this.#options;
     this.#overheadStatements += 1;
     try {
-      this.#position = await takeMark(this.#options.mark, session);
+      const { epoch, position } = await takeMark(mark, session);
+      mark.epoch = epoch;
+      this.#position = position;
     } catch (error) {
       throw error instanceof FencedError ? error : toStoreError(error);
     }
     return this.#position;
+  }
+
+  /** Instead of `start`, with a mark that was taken over already and stands at `position`. */
+  resume(position: bigint): void {
+    this.#position = position;
   }
 
   /**

@@ -3,9 +3,12 @@
  *
  * ```
  * byte   0  head      bytes ever written, mod 2^32       the producer stores, the shard loads
+ * byte   4  seen      the last refused operation that the producer has taken notice of
  * byte  64  tail      bytes ever released, mod 2^32      the shard stores, the producer loads
  * byte  68  taken     operations ever taken, mod 2^32    the shard stores, the producer loads
  * byte  72  applied   operations ever committed          the shard stores, the producer loads
+ * byte  76  synced    operations up to which all that are logged are on disk
+ * byte  80  refused   first and last operation that were taken but could not be logged, and the errno
  * byte 128  records, a power of two of bytes, used in a circle
  * ```
  *
@@ -17,9 +20,14 @@
  * holds less than 2^31 bytes.
  */
 export const HEAD = 0;
+export const REFUSAL_SEEN = 1;
 export const TAIL = 16;
 export const TAKEN = 17;
 export const APPLIED = 18;
+export const SYNCED = 19;
+export const REFUSED_FROM = 20;
+export const REFUSED_TO = 21;
+export const REFUSED_ERRNO = 22;
 export const DATA_WORDS_AT = 32;
 export const DATA_BYTES_AT = DATA_WORDS_AT * 4;
 

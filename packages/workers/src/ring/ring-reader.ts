@@ -1,4 +1,17 @@
-import { APPLIED, DATA_BYTES_AT, DATA_WORDS_AT, HEAD, TAIL, TAKEN, WRAP } from './ring-layout.js';
+import {
+  APPLIED,
+  DATA_BYTES_AT,
+  DATA_WORDS_AT,
+  HEAD,
+  REFUSAL_SEEN,
+  REFUSED_ERRNO,
+  REFUSED_FROM,
+  REFUSED_TO,
+  SYNCED,
+  TAIL,
+  TAKEN,
+  WRAP,
+} from './ring-layout.js';
 
 /** The shard's end of a ring. One per ring, on one thread. */
 export class RingReader {
@@ -14,6 +27,16 @@ export class RingReader {
     this.bytes = Buffer.from(memory);
     this.#capacity = memory.byteLength - DATA_BYTES_AT;
     this.#at = Atomics.load(this.#words, TAIL);
+  }
+
+  /** Behind the record that was read last, bytes mod 2^32. */
+  get position(): number {
+    return this.#at;
+  }
+
+  /** Operations taken so far, mod 2^32, by whoever read the ring before. */
+  get taken(): number {
+    return Atomics.load(this.#words, TAKEN);
   }
 
   hasRecords(): boolean {
@@ -50,6 +73,26 @@ export class RingReader {
   /** Publishes how many operations were taken so far (counted mod 2^32). */
   publishTaken(position: number): void {
     Atomics.store(this.#words, TAKEN, position | 0);
+  }
+
+  /** Publishes up to which operation all that are logged are on disk (counted mod 2^32). */
+  publishSynced(position: number): void {
+    Atomics.store(this.#words, SYNCED, position | 0);
+  }
+
+  /**
+   * Says that the operations `from` to `to` were not logged. To be called before they are published as
+   * taken, and only if the producer has seen the last such range.
+   */
+  refuse(from: number, to: number, errno: number): void {
+    Atomics.store(this.#words, REFUSED_FROM, from | 0);
+    Atomics.store(this.#words, REFUSED_ERRNO, errno);
+    Atomics.store(this.#words, REFUSED_TO, to | 0);
+  }
+
+  /** Whether the producer has taken notice of the last refusal. */
+  get isRefusalSeen(): boolean {
+    return Atomics.load(this.#words, REFUSAL_SEEN) === Atomics.load(this.#words, REFUSED_TO);
   }
 
   /** Publishes how many operations are committed so far (counted mod 2^32). */

@@ -2,16 +2,25 @@ const PENDING = 0;
 const PERMITS = 1;
 const PRESSURE = 2;
 const PERMIT_WAITERS = 3;
+const UNITS = 4;
 const HEADER_WORDS = 16;
 
 const STATE = 0;
 const BELL = 1;
 const SLEEPING = 2;
 const PERMIT_HELD = 3;
+const PERMIT_AWAITED = 4;
 /** A cache line of its own for each shard. */
 const SHARD_WORDS = 16;
 
 export const ShardState = { starting: 0, running: 1, ended: 2, failed: 3 } as const;
+
+/** Bytes of one unit: what a small operation takes, so that a word counts up to 128 GiB. */
+export const UNIT_BYTES = 64;
+
+export function unitsOf(bytes: number): number {
+  return Math.ceil(bytes / UNIT_BYTES);
+}
 
 /**
  * What all threads of one `startShards` share beside the rings.
@@ -21,10 +30,12 @@ export const ShardState = { starting: 0, running: 1, ended: 2, failed: 3 } as co
  * word  1       connections to PostgreSQL that may still be taken
  * word  2       producers that wait for operations to be committed: shards flush at once
  * word  3       shards that wait for a connection
+ * word  4       memory of the operations of word 0, in units of 64 bytes
  * word 16 + 16 s + 0  state of shard s
  *               + 1  its bell: a sequence number, notified when raised
  *               + 2  1 while it sleeps
  *               + 3  1 while it holds a connection
+ *               + 4  1 while it waits for one
  * ```
  */
 export class Board {
@@ -48,16 +59,32 @@ export class Board {
     return Atomics.load(this.#words, PENDING);
   }
 
-  /** Counts one more pending operation, unless there are `max` already. */
-  reserve(max: number): boolean {
-    if (Atomics.add(this.#words, PENDING, 1) < max) return true;
+  get pendingUnits(): number {
+    return Atomics.load(this.#words, UNITS);
+  }
+
+  /** Counts one more pending operation, unless there are `max`, or `maxUnits` of memory, already. */
+  reserve(units: number, max: number, maxUnits: number): boolean {
+    if (Atomics.add(this.#words, PENDING, 1) < max) {
+      // One that is larger than the bound by itself goes in when nothing else is pending.
+      if (Atomics.add(this.#words, UNITS, units) + units <= maxUnits || this.pendingUnits === units)
+        return true;
+      Atomics.sub(this.#words, UNITS, units);
+    }
     Atomics.sub(this.#words, PENDING, 1);
     return false;
   }
 
+  /** Operations that are pending again: read from the log. They know no bound. */
+  recover(count: number, units: number): void {
+    Atomics.add(this.#words, PENDING, count);
+    Atomics.add(this.#words, UNITS, units);
+  }
+
   /** Operations that are pending no more. */
-  settle(count: number): void {
+  settle(count: number, units: number): void {
     Atomics.sub(this.#words, PENDING, count);
+    Atomics.sub(this.#words, UNITS, units);
   }
 
   get underPressure(): boolean {
@@ -127,8 +154,16 @@ export class Board {
     return Atomics.load(this.#words, PERMIT_WAITERS);
   }
 
-  addPermitWaiters(count: 1 | -1): void {
-    Atomics.add(this.#words, PERMIT_WAITERS, count);
+  addPermitWaiter(shard: number): void {
+    if (Atomics.exchange(this.#words, this.#cell(shard, PERMIT_AWAITED), 1) === 0) {
+      Atomics.add(this.#words, PERMIT_WAITERS, 1);
+    }
+  }
+
+  removePermitWaiter(shard: number): void {
+    if (Atomics.exchange(this.#words, this.#cell(shard, PERMIT_AWAITED), 0) === 1) {
+      Atomics.sub(this.#words, PERMIT_WAITERS, 1);
+    }
   }
 
   /** Resolves when a permit may have come free, after `timeoutMs` at the latest. */

@@ -114,11 +114,11 @@ export class Connection {
 
   async #takePermit(): Promise<void> {
     if (this.#board.tryTakePermit(this.#shard)) return;
-    this.#board.addPermitWaiters(1);
+    this.#board.addPermitWaiter(this.#shard);
     try {
       while (!this.#board.tryTakePermit(this.#shard)) await this.#board.permit(PERMIT_POLL_MS);
     } finally {
-      this.#board.addPermitWaiters(-1);
+      this.#board.removePermitWaiter(this.#shard);
     }
   }
 

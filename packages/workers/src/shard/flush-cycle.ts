@@ -2,13 +2,17 @@ import type { Aggregator } from '../aggregate/aggregator.js';
 import type { Generation } from '../aggregate/generation.js';
 import { Backoff } from './backoff.js';
 import type { Inbox } from './inbox.js';
+import type { Intake } from './intake.js';
 
 /** A swapped-out generation, and how far the shard and each producer will be once it is committed. */
 export interface Swapped {
   readonly generation: Generation;
   readonly position: number;
   readonly operations: number;
+  readonly units: number;
   readonly groups: number;
+  /** When the first of them came, on the clock of `performance.now`. */
+  readonly oldestAt: number;
   readonly inboxes: readonly { inbox: Inbox; folded: number }[];
   attempts: number;
 }
@@ -44,12 +48,23 @@ export class FlushCycle {
   /** No flush for size alone before. */
   #pausedUntil = 0;
   #position = 0;
+  #operations = 0;
+  #units = 0;
+  #swappedOperations = 0;
+  #swappedUnits = 0;
   #swappedPosition = 0;
 
   constructor(aggregator: Aggregator, batchSize: number, batchIntervalMs: number) {
     this.#aggregator = aggregator;
     this.#batchSize = batchSize;
     this.#batchIntervalMs = batchIntervalMs;
+  }
+
+  /** Everything up to `committed` was committed before this thread. */
+  startAt(committed: number): void {
+    this.committed = committed;
+    this.#position = committed;
+    this.#swappedPosition = committed;
   }
 
   /** Everything that is not committed, oldest first. */
@@ -62,9 +77,16 @@ export class FlushCycle {
     return this.#aggregator.groups + (this.swapped?.groups ?? 0);
   }
 
-  /** Everything up to `position` is folded: remembers when the first of a generation came. */
-  folded(position: number): void {
+  /** When the oldest operation that is not committed came, on the clock of `performance.now`; infinite if none. */
+  get oldestAt(): number {
+    return this.swapped?.oldestAt ?? this.#oldestAt;
+  }
+
+  /** How far the intake is: remembers when the first of a generation came. */
+  folded({ position, operations, units }: Pick<Intake, 'position' | 'operations' | 'units'>): void {
     this.#position = position;
+    this.#operations = operations;
+    this.#units = units;
     if (this.#oldestAt === Number.POSITIVE_INFINITY && position > this.#swappedPosition) {
       this.#oldestAt = performance.now();
     }
@@ -95,11 +117,20 @@ export class FlushCycle {
       const { groups } = this.#aggregator;
       const generation = this.#aggregator.take();
       const position = this.#position;
-      const operations = position - this.committed;
+      this.swapped = {
+        generation,
+        position,
+        operations: this.#operations - this.#swappedOperations,
+        units: this.#units - this.#swappedUnits,
+        groups,
+        oldestAt: this.#oldestAt,
+        inboxes: inboxes.map((inbox) => ({ inbox, folded: inbox.folded })),
+        attempts: 0,
+      };
       this.#swappedPosition = position;
+      this.#swappedOperations = this.#operations;
+      this.#swappedUnits = this.#units;
       this.#oldestAt = Number.POSITIVE_INFINITY;
-      const marks = inboxes.map((inbox) => ({ inbox, folded: inbox.folded }));
-      this.swapped = { generation, position, operations, groups, inboxes: marks, attempts: 0 };
     }
     this.swapped.attempts += 1;
     return this.swapped;
@@ -110,6 +141,10 @@ export class FlushCycle {
     this.#pausedUntil = performance.now() + durationMs * PAUSE_PER_FLUSH;
     this.backoff.succeeded();
     this.committed = swapped.position;
+  }
+
+  /** Tells everyone who waits for the commit. */
+  announce(swapped: Swapped): void {
     for (const { inbox, folded } of swapped.inboxes) inbox.applied(folded);
     const ready = this.#waiters.filter((waiter) => waiter.position <= this.committed);
     if (ready.length === 0) return;

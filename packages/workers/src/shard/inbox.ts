@@ -11,6 +11,8 @@ export interface InboxHandle {
   ring: SharedArrayBuffer;
   bell: SharedArrayBuffer;
   port: MessagePort;
+  /** Records of the shapes that were defined in this ring before: for a thread that takes another's place. */
+  definitions?: readonly Uint8Array[];
 }
 
 /** Bytes read in one go, so that one producer's flood does not keep the others waiting. */
@@ -18,53 +20,101 @@ const READ_BYTES = 1 << 20;
 
 /** The shard's end of one producer: its ring, and the way back. */
 export class Inbox {
-  /** Operations that came out of the ring, ever. */
-  taken = 0;
+  readonly producer: number;
+  readonly decoder: RecordDecoder;
+  /** Operations that came out of the ring, ever, mod 2^32. */
+  taken: number;
   /** Operations of these that are in the aggregator or further. */
-  folded = 0;
+  folded: number;
   readonly #reader: RingReader;
-  readonly #decoder: RecordDecoder;
   readonly #bell: ProducerBell;
   readonly #port: MessagePort;
+  /** What is logged up to here of the ring was logged by an earlier thread, which did not get to say so. */
+  #loggedUntil: number;
 
-  constructor(handle: InboxHandle, interner: ShapeInterner) {
+  /** @param onDefinition called for each shape that the producer defines, but for those of `handle` */
+  constructor(
+    handle: InboxHandle,
+    interner: ShapeInterner,
+    onDefinition: (id: number, record: Uint8Array) => void,
+  ) {
+    this.producer = handle.producer;
     this.#reader = new RingReader(handle.ring);
-    this.#decoder = new RecordDecoder(handle.producer, interner);
+    this.taken = this.#reader.taken;
+    this.folded = this.taken;
+    let isKnown = true;
+    this.decoder = new RecordDecoder(handle.producer, interner, (id, record) => {
+      if (!isKnown) onDefinition(id, record);
+    });
+    for (const record of handle.definitions ?? []) {
+      const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength);
+      this.decoder.decode(bytes, 0, bytes.length);
+    }
+    isKnown = false;
     this.#bell = new ProducerBell(handle.bell);
     this.#port = handle.port;
     this.#port.unref();
+    this.#loggedUntil = this.#reader.position;
+  }
+
+  /** Where the ring stands: behind the record that was handed over last. */
+  get ringAt(): number {
+    return this.#reader.position;
   }
 
   hasRecords(): boolean {
-    return this.#reader.hasRecords();
+    return this.#reader.isRefusalSeen && this.#reader.hasRecords();
   }
 
   /**
-   * Hands over what is in the ring, in its order. The operations are acknowledged by `acknowledge`,
-   * when they are held elsewhere. Returns the bytes read.
+   * Hands over what is in the ring, in its order; the record's bytes are in `decoder`. The operations
+   * are acknowledged by `acknowledge`, when they are held elsewhere. Nothing is read before the producer
+   * has seen the last refusal, which the next one would overwrite. Returns the bytes read.
    */
   read(visit: (decoded: Decoded, inbox: Inbox) => void): number {
+    if (!this.#reader.isRefusalSeen) return 0;
     return this.#reader.read(READ_BYTES, (bytes, start, end) => {
-      const decoded = this.#decoder.decode(bytes, start, end);
+      const decoded = this.decoder.decode(bytes, start, end);
       if (decoded !== undefined) visit(decoded, this);
     });
+  }
+
+  /** A record of the log says that it was written when the ring stood at `ringAt`. */
+  skipLogged(ringAt: number): void {
+    if (((ringAt - this.#loggedUntil) | 0) > 0) this.#loggedUntil = ringAt;
+  }
+
+  /** Whether the record that was handed over last is in the log already, if it belongs there. */
+  get isLogged(): boolean {
+    return ((this.#loggedUntil - this.#reader.position) | 0) >= 0;
   }
 
   /** Gives back the ring's space and tells the producer that `count` more operations are taken. */
   acknowledge(count: number): void {
     this.#reader.release();
-    this.taken += count;
+    this.taken = (this.taken + count) | 0;
     this.#reader.publishTaken(this.taken);
     this.#bell.taken(count);
   }
 
-  /** Publishes that the first `position` operations are committed. */
-  applied(position: number): void {
-    this.#reader.publishApplied(position);
+  /** Like `acknowledge`, for operations that could not be logged: the producer rejects them. */
+  refuse(count: number, errno: number): void {
+    this.#reader.refuse(this.taken + 1, this.taken + count, errno);
+    this.acknowledge(count);
   }
 
-  /** Wakes the producer if it waits for a commit. */
-  announceCommit(): void {
+  /** Publishes that everything logged so far is on disk, `more` operations counted in that are acknowledged next. */
+  synced(more = 0): void {
+    this.#reader.publishSynced((this.taken + more) | 0);
+  }
+
+  /** Publishes that the first `count` operations are committed. */
+  applied(count: number): void {
+    this.#reader.publishApplied(count);
+  }
+
+  /** Wakes the producer if it waits for a commit or a sync. */
+  announce(): void {
     this.#bell.committed();
   }
 

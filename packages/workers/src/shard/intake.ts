@@ -6,9 +6,27 @@ import type { Operation, Shape } from '../operation.js';
 import { Fifo } from '../ring/fifo.js';
 import type { Inbox } from './inbox.js';
 
+/** Where something stands in the order of its shard and of its producer. */
+export interface Place {
+  /** Undefined for what was read from the log of an earlier process. */
+  readonly inbox: Inbox | undefined;
+  /** The operation's number in its inbox, mod 2^32. */
+  readonly count: number;
+  /** Its position in the shard. */
+  readonly position: number;
+  readonly units: number;
+}
+
+/** In place of operations that are passed over: they count as done once everything before them is. */
+export interface Passed {
+  readonly kind: 'passed';
+}
+
+export const PASSED: Passed = { kind: 'passed' };
+
 interface Waiting {
-  decoded: Decoded;
-  inbox: Inbox;
+  decoded: Decoded | Passed;
+  place: Place;
 }
 
 /** What is asked of the shard, once everything before it is folded. */
@@ -25,8 +43,11 @@ export interface IntakeRequests {
  * database has described the column.
  */
 export class Intake {
-  /** Operations that were folded, ever: the shard's position. */
+  /** Of the operation that was folded last. */
   position = 0;
+  /** Operations that were folded, and their units. */
+  operations = 0;
+  units = 0;
   readonly #aggregator: Aggregator;
   readonly #columns: Columns;
   readonly #requests: IntakeRequests;
@@ -45,9 +66,18 @@ export class Intake {
     return next?.kind === 'aggregated' ? next.shape : undefined;
   }
 
-  take(decoded: Decoded, inbox: Inbox): void {
-    if (this.#waiting.length === 0 && this.#isReady(decoded)) this.#pass(decoded, inbox);
-    else this.#waiting.push({ decoded, inbox });
+  take(
+    decoded: Decoded | Passed,
+    inbox: Inbox | undefined,
+    count: number,
+    position: number,
+    units: number,
+  ): void {
+    if (this.#waiting.length === 0 && this.#isReady(decoded)) {
+      this.#pass(decoded, inbox, count, position, units);
+    } else {
+      this.#waiting.push({ decoded, place: { inbox, count, position, units } });
+    }
   }
 
   /** After a description: goes on as far as it can. */
@@ -55,28 +85,39 @@ export class Intake {
     for (let next = this.#waiting.peek(); next !== undefined; next = this.#waiting.peek()) {
       if (!this.#isReady(next.decoded)) return;
       this.#waiting.shift();
-      this.#pass(next.decoded, next.inbox);
+      const { inbox, count, position, units } = next.place;
+      this.#pass(next.decoded, inbox, count, position, units);
     }
   }
 
-  #isReady(decoded: Decoded): boolean {
+  #isReady(decoded: Decoded | Passed): boolean {
     return decoded.kind !== 'aggregated' || this.#columns.isKnown(decoded.shape);
   }
 
-  #pass(decoded: Decoded, inbox: Inbox): void {
+  #pass(
+    decoded: Decoded | Passed,
+    inbox: Inbox | undefined,
+    count: number,
+    position: number,
+    units: number,
+  ): void {
     if (decoded.kind === 'read') this.#requests.onRead(decoded);
-    else if (decoded.kind === 'flush') this.#requests.onFlush(decoded, inbox);
-    else this.#fold(decoded, inbox);
+    else if (decoded.kind === 'flush') this.#requests.onFlush(decoded, inbox as Inbox);
+    else {
+      if (decoded.kind !== 'passed') this.#fold(decoded, units);
+      if (inbox !== undefined) inbox.folded = count;
+      this.position = position;
+    }
   }
 
-  #fold(operation: Operation, inbox: Inbox): void {
+  #fold(operation: Operation, units: number): void {
     try {
       this.#aggregator.add(operation);
     } catch (error) {
       if (!(error instanceof InvalidTaskError)) throw error;
       this.#requests.onRefused(operation, error);
     }
-    inbox.folded += 1;
-    this.position += 1;
+    this.operations += 1;
+    this.units += units;
   }
 }

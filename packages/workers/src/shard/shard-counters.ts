@@ -1,6 +1,15 @@
 const FIELDS = [
   'operations',
   'applied',
+  'takenUnits',
+  'appliedUnits',
+  'position',
+  'recovered',
+  'volatile',
+  'unsynced',
+  'oldestAt',
+  'logBytes',
+  'logFailures',
   'pendingGroups',
   'flushes',
   'flushFailures',
@@ -9,10 +18,19 @@ const FIELDS = [
   'overheadStatements',
 ] as const;
 
+/**
+ * Beside the plain counts:
+ *
+ * - `takenUnits`, `appliedUnits`: memory of the operations taken and committed, in units of the board
+ * - `position`: of the operation that was taken last
+ * - `volatile`: operations that are neither logged nor committed
+ * - `unsynced`: operations that are logged, but not on disk, and not committed
+ * - `oldestAt`: when the oldest operation that is not committed came, milliseconds since 1970; 0: there is none
+ */
 export type ShardCounter = (typeof FIELDS)[number];
 
 const LATENCY_COUNT = FIELDS.length;
-const LATENCIES_AT = 16;
+const LATENCIES_AT = 32;
 const LATENCIES = 64;
 const DOUBLES = LATENCIES_AT + LATENCIES;
 
@@ -52,6 +70,16 @@ export class ShardCounters {
     for (let at = INDEX[counter]; at < this.#doubles.length; at += DOUBLES)
       sum += this.#doubles[at] as number;
     return sum;
+  }
+
+  /** When the oldest operation that is not committed came, over all shards, milliseconds since 1970. */
+  get oldestAt(): number | undefined {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (let at = INDEX.oldestAt; at < this.#doubles.length; at += DOUBLES) {
+      const each = this.#doubles[at] as number;
+      if (each > 0 && each < oldest) oldest = each;
+    }
+    return oldest === Number.POSITIVE_INFINITY ? undefined : oldest;
   }
 
   addLatency(shard: number, durationMs: number): void {

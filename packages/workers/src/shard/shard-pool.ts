@@ -1,40 +1,69 @@
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { storeError } from '../codec/reply.js';
-import { InvalidTaskError, ShardError } from '../error.js';
+import { logError, shardError, storeError } from '../codec/reply.js';
+import { FencedError, InvalidTaskError, LogError, ShardError } from '../error.js';
 import type { ShardEvent, ShardsOptions } from '../shards.js';
+import { Backoff } from './backoff.js';
 import { type Board, ShardState } from './board.js';
 import type { InboxHandle } from './inbox.js';
 import type { ShardCounters } from './shard-counters.js';
-import type { ShardCommand, ShardNotice, ShardTask } from './shard-task.js';
+import type { ShardCommand, ShardLogTask, ShardNotice, ShardOutcome, ShardTask } from './shard-task.js';
 
 const THREAD_FILE = fileURLToPath(new URL('./shard-thread.js', import.meta.url));
+/** Deaths one after the other, with nothing committed in between, after which a shard is given up. */
+const MAX_DEATHS = 8;
 
-interface Thread {
-  readonly control: MessagePort;
+export type ShardFailure = ShardError | LogError | FencedError;
+
+/** One shard's place, whichever thread has it. */
+interface Seat {
+  readonly shard: number;
+  control: MessagePort;
+  /** Shapes that each producer has defined in its ring. */
+  readonly definitions: Map<number, Uint8Array[]>;
+  readonly deaths: Backoff;
+  appliedAtDeath: number;
   readonly started: Promise<void>;
-  /** Resolves when the task ended, by itself or not. */
-  readonly ended: Promise<void>;
+  readonly settleStarted: { resolve: () => void; reject: (error: ShardFailure) => void };
+  isRunning: boolean;
+  /** Resolves when the seat is empty for good. */
+  ended: Promise<void>;
 }
 
 export interface ShardPoolOptions {
   options: ShardsOptions;
   board: Board;
   counters: ShardCounters;
-  logId: string;
-  /** A thread ended that was not told to. */
-  onFailed: (error: ShardError) => void;
+  log: ShardLogTask;
+  /** Of each shard, taken over by the owner. */
+  marks: ReadonlyMap<number, { epoch: bigint; position: bigint }>;
+  /** A thread died: gives the rings of all producers with new ports, for the one that takes its place. */
+  onRestart: (shard: number) => InboxHandle[];
+  /** A shard is given up. */
+  onFailed: (shard: number, error: ShardFailure) => void;
 }
 
 /**
- * The shard threads: one Piscina pool, one endless task per thread. It keeps the process alive until
- * it is closed: what shards hold in memory would be lost if the process ended by itself.
+ * The shard threads and their supervisor: one Piscina pool, one endless task per thread.
+ *
+ * ```
+ * starting ──▶ running ── told to stop ──▶ ended
+ *    ▲            │ throws, is terminated, runs out of memory
+ *    └── pause ◀──┤
+ *                 └ fenced, log corrupt, or eight deaths without a commit ──▶ failed
+ * ```
+ *
+ * It keeps the process alive until it is closed: what shards hold in memory would be lost if the
+ * process ended by itself.
  */
 export class ShardPool {
   readonly #pool: Piscina;
-  readonly #threads: Thread[] = [];
+  readonly #seats: Seat[] = [];
   readonly #options: ShardPoolOptions;
+  #stopping = false;
+  #destroyed = false;
 
   constructor(options: ShardPoolOptions) {
     this.#options = options;
@@ -49,36 +78,116 @@ export class ShardPool {
     });
     // Threads that fail reject their task; Piscina reports those without a task here as well.
     this.#pool.on('error', () => {});
-    for (let shard = 0; shard < shards; shard++) this.#threads.push(this.#start(shard));
+    for (let shard = 0; shard < shards; shard++) this.#seats.push(this.#open(shard));
   }
 
   /** Resolves when all threads run. */
   async started(): Promise<void> {
-    await Promise.all(this.#threads.map((thread) => thread.started));
+    await Promise.all(this.#seats.map((seat) => seat.started));
   }
 
   register(shard: number, inbox: InboxHandle): void {
-    this.#send(shard, { type: 'register', inbox }, [inbox.port]);
+    this.#send(this.#seats[shard] as Seat, { type: 'register', inbox }, [inbox.port]);
   }
 
   /** Tells all shards to flush, let go of everything and end; resolves when they have. */
   async stop(): Promise<void> {
-    for (let shard = 0; shard < this.#threads.length; shard++) this.#send(shard, { type: 'stop' }, []);
-    await Promise.all(this.#threads.map((thread) => thread.ended));
+    this.#stopping = true;
+    for (const seat of this.#seats) this.#send(seat, { type: 'stop' }, []);
+    await Promise.all(this.#seats.map((seat) => seat.ended));
   }
 
   /** Ends the threads, whatever they do. */
   async destroy(): Promise<void> {
+    this.#destroyed = true;
     await this.#pool.destroy();
-    for (const { control } of this.#threads) control.close();
+    for (const { control } of this.#seats) control.close();
   }
 
-  #send(shard: number, command: ShardCommand, transfer: MessagePort[]): void {
-    (this.#threads[shard] as Thread).control.postMessage(command, transfer);
+  #send({ control }: Seat, command: ShardCommand, transfer: MessagePort[]): void {
+    control.postMessage(command, transfer);
   }
 
-  #start(shard: number): Thread {
-    const { options, board, counters, logId } = this.#options;
+  #open(shard: number): Seat {
+    let settleStarted = { resolve: () => {}, reject: (_error: ShardFailure) => {} };
+    const started = new Promise<void>((resolve, reject) => {
+      settleStarted = { resolve, reject };
+    });
+    started.catch(() => {}); // `started()` may not be asked for any more
+    const seat: Seat = {
+      shard,
+      control: new MessageChannel().port1,
+      definitions: new Map(),
+      deaths: new Backoff(),
+      appliedAtDeath: 0,
+      started,
+      settleStarted,
+      isRunning: false,
+      ended: Promise.resolve(),
+    };
+    seat.ended = this.#occupy(seat);
+    return seat;
+  }
+
+  /** Runs one thread after the other until the seat is to be empty. Never rejects. */
+  async #occupy(seat: Seat): Promise<void> {
+    const { shard } = seat;
+    let mark = this.#options.marks.get(shard);
+    let inboxes: InboxHandle[] = [];
+    for (;;) {
+      const failure = await this.#run(seat, mark, inboxes);
+      if (failure === undefined) {
+        this.#options.board.setState(shard, ShardState.ended);
+        return;
+      }
+      this.#options.board.removePermitWaiter(shard);
+      this.#options.board.releasePermit(shard);
+      if (this.#isFinal(seat, failure)) {
+        this.#giveUp(seat, failure);
+        return;
+      }
+      await setTimeout(seat.deaths.waitMs);
+      if (this.#destroyed) return;
+      mark = undefined;
+      inboxes = this.#options.onRestart(shard).map((inbox) => ({
+        ...inbox,
+        definitions: (seat.definitions.get(inbox.producer) ?? []).filter((record) => record !== undefined),
+      }));
+    }
+  }
+
+  #isFinal(seat: Seat, failure: ShardFailure): boolean {
+    const { shard, deaths } = seat;
+    const { board, counters } = this.#options;
+    if (this.#destroyed || !seat.isRunning) return true; // what cannot be started once is an error of the start
+    if (failure instanceof FencedError || failure instanceof LogError) return true;
+    const applied = counters.get(shard, 'applied');
+    if (applied > seat.appliedAtDeath) deaths.succeeded();
+    seat.appliedAtDeath = applied;
+    deaths.failed();
+    if (deaths.failures >= MAX_DEATHS) return true;
+    board.setState(shard, ShardState.starting);
+    const lost = counters.get(shard, 'volatile');
+    this.#options.options.onEvent({ type: 'shard:thread:restarted', shard, error: failure, lost });
+    return false;
+  }
+
+  #giveUp(seat: Seat, failure: ShardFailure): void {
+    const { shard } = seat;
+    const { board, counters } = this.#options;
+    board.setState(shard, ShardState.failed);
+    board.settle(
+      counters.get(shard, 'operations') - counters.get(shard, 'applied'),
+      counters.get(shard, 'takenUnits') - counters.get(shard, 'appliedUnits'),
+    );
+    seat.settleStarted.reject(failure);
+    this.#options.onFailed(shard, failure);
+  }
+
+  /** One thread, from its start to its end. Undefined: it was told to stop, and has finished. */
+  async #run(seat: Seat, mark: ShardTask['mark'], inboxes: InboxHandle[]): Promise<ShardFailure | undefined> {
+    const { shard } = seat;
+    const { options, board, counters, log } = this.#options;
     const { port1, port2 } = new MessageChannel();
     const { store, batchSize, batchIntervalMs } = options;
     const task: ShardTask = {
@@ -88,41 +197,60 @@ export class ShardPool {
       store,
       batchSize,
       batchIntervalMs,
-      logId,
+      log,
+      mark,
+      inboxes,
       control: port2,
     };
-    const run = this.#pool.run(task, { transferList: [port2] });
-    const started = new Promise<void>((resolve, reject) => {
-      port1.on('message', (notice: ShardNotice) => {
-        if (notice.type === 'shard:thread:started') resolve();
-        else options.onEvent(toEvent(notice));
-      });
-      run.catch(reject);
-    });
-    started.catch(() => {}); // `started()` may not be asked for any more
-    const ended = run.then(
-      () => {
-        board.setState(shard, ShardState.ended);
-      },
-      (cause: Error) => {
-        board.setState(shard, ShardState.failed);
-        board.releasePermit(shard);
-        const error = new ShardError(shard, `the thread of shard ${shard} failed: ${cause.message}`, {
-          cause,
-        });
-        this.#options.onFailed(error);
-      },
-    );
-    return { control: port1, started, ended };
+    seat.control = port1;
+    const onNotice = (notice: ShardNotice) => this.#note(seat, notice);
+    port1.on('message', onNotice);
+    if (this.#stopping) this.#send(seat, { type: 'stop' }, []);
+    try {
+      const transferList = [port2, ...inboxes.map((inbox) => inbox.port)];
+      const { error }: ShardOutcome = await this.#pool.run(task, { transferList });
+      return error === undefined ? undefined : shardError(shard, error);
+    } catch (cause) {
+      const { message } = cause as Error;
+      return new ShardError(shard, `the thread of shard ${shard} died: ${message}`, { cause });
+    } finally {
+      // What the thread said last, above all the shapes that it has read from the rings.
+      for (let last = receiveMessageOnPort(port1); last !== undefined; last = receiveMessageOnPort(port1)) {
+        onNotice(last.message);
+      }
+      port1.close();
+    }
+  }
+
+  #note(seat: Seat, notice: ShardNotice): void {
+    switch (notice.type) {
+      case 'shard:thread:started':
+        seat.isRunning = true;
+        seat.settleStarted.resolve();
+        return;
+      case 'shard:shape:defined': {
+        const { producer, id, record } = notice;
+        const records = seat.definitions.get(producer) ?? [];
+        records[id] = record;
+        seat.definitions.set(producer, records);
+        return;
+      }
+      default:
+        this.#options.options.onEvent(toEvent(notice));
+    }
   }
 }
 
-function toEvent(notice: Exclude<ShardNotice, { type: 'shard:thread:started' }>): ShardEvent {
+function toEvent(
+  notice: Exclude<ShardNotice, { type: 'shard:thread:started' | 'shard:shape:defined' }>,
+): ShardEvent {
   switch (notice.type) {
     case 'flush:transaction:failed':
       return { ...notice, error: storeError(notice.error) };
     case 'shard:task:refused':
       return { ...notice, error: new InvalidTaskError(notice.error.message) };
+    case 'log:write:failed':
+      return { ...notice, error: logError(notice.error) };
     default:
       return notice;
   }

@@ -3,6 +3,19 @@ import type { ErrorRecord } from '../codec/reply.js';
 import type { ShardEvent, ShardStoreOptions } from '../shards.js';
 import type { InboxHandle } from './inbox.js';
 
+/** Where a shard's log is, and how it is written. */
+export interface ShardLogTask {
+  /** Directory of all shards' logs. */
+  dir: string;
+  logId: string;
+  /** Random per process. */
+  run: number;
+  syncIntervalMs: number;
+  segmentBytes: number | undefined;
+  /** Another process may have it open: it is read, and nothing is written or deleted. */
+  isForeign: boolean;
+}
+
 /** What a shard thread is started with. */
 export interface ShardTask {
   shard: number;
@@ -11,8 +24,10 @@ export interface ShardTask {
   store: ShardStoreOptions;
   batchSize: number;
   batchIntervalMs: number;
-  /** Names this set of shards in `zmsg_progress`. */
-  logId: string;
+  log: ShardLogTask;
+  /** The progress mark, taken over by the owner; undefined: the thread takes the place of one that died, and takes it itself. */
+  mark: { epoch: bigint; position: bigint } | undefined;
+  inboxes: InboxHandle[];
   control: MessagePort;
 }
 
@@ -24,4 +39,9 @@ type Crossing<Event> = Event extends { error: Error } ? Omit<Event, 'error'> & {
 /** From a shard to the owner: events, with errors as they cross threads. */
 export type ShardNotice =
   | { type: 'shard:thread:started' }
-  | Crossing<Exclude<ShardEvent, { type: 'shard:thread:failed' }>>;
+  /** A producer defined a shape: a thread that takes this one's place has to know it. */
+  | { type: 'shard:shape:defined'; producer: number; id: number; record: Uint8Array }
+  | Crossing<Exclude<ShardEvent, { type: 'shard:thread:failed' | 'shard:thread:restarted' }>>;
+
+/** How a shard thread ended by itself: with an error that it cannot go on from, or because it was told to. */
+export type ShardOutcome = { error: ErrorRecord | undefined };

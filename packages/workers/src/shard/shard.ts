@@ -1,24 +1,32 @@
 import { Aggregator } from '../aggregate/aggregator.js';
 import { errorRecord } from '../codec/reply.js';
 import { ShapeInterner } from '../codec/shape-interner.js';
-import type { InvalidTaskError } from '../error.js';
+import { type InvalidTaskError, LogError } from '../error.js';
+import { failpoint } from '../failpoint.js';
 import { Columns } from '../flush/columns.js';
+import { shardDir } from '../log/layout.js';
+import { ShardLog } from '../log/shard-log.js';
 import type { Operation } from '../operation.js';
 import { Board, ShardState } from './board.js';
+import { Drain } from './drain.js';
 import { FlushCycle } from './flush-cycle.js';
-import { Inbox } from './inbox.js';
-import { Intake } from './intake.js';
+import { Inbox, type InboxHandle } from './inbox.js';
+import { Intake, PASSED } from './intake.js';
 import { ReadQueue } from './read-queue.js';
+import { replay } from './replay.js';
 import { ShardCounters } from './shard-counters.js';
-import type { ShardCommand, ShardNotice, ShardTask } from './shard-task.js';
+import type { ShardCommand, ShardNotice, ShardOutcome, ShardTask } from './shard-task.js';
 import { StoreWork } from './store-work.js';
 
 /**
  * One shard: everything that happens to its part of the keys, on one thread.
  *
  * ```
- *            bell                    always, also while the database is busy
- * asleep ───────────▶ drain rings ─▶ intake ─▶ aggregator ─▶ acknowledge ─▶ asleep
+ * recovering ── progress mark taken, log replayed behind it ──▶ running ── told to stop, all committed ──▶ ended
+ *     └─────────── log corrupt, fenced, or an error that nobody expects ────┴──────────────────────────────▲
+ *
+ * running:   bell                    always, also while the database is busy
+ * asleep ───────────▶ drain rings ─▶ log ─▶ intake ─▶ aggregator ─▶ acknowledge ─▶ asleep
  *
  *            something due           one at a time
  * idle   ───────────▶ describe a column | flush a generation | answer reads ─▶ idle
@@ -28,14 +36,17 @@ export class Shard {
   readonly #task: ShardTask;
   readonly #board: Board;
   readonly #counters: ShardCounters;
+  readonly #log: ShardLog;
   readonly #cycle: FlushCycle;
   readonly #intake: Intake;
+  readonly #drain: Drain;
   readonly #reads = new ReadQueue();
   readonly #store: StoreWork;
   readonly #interner = new ShapeInterner();
   readonly #inboxes: Inbox[] = [];
-  /** Operations that came out of the rings, ever. */
-  #taken = 0;
+  #isRecovered = false;
+  /** When what is written to the log has to be on disk, on the clock of `performance.now`. */
+  #syncAt = Number.POSITIVE_INFINITY;
   #listening = false;
   #pumpScheduled = false;
   #working = false;
@@ -43,12 +54,21 @@ export class Shard {
   #ended = false;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
-  #settle: { resolve: () => void; reject: (error: unknown) => void } | undefined;
+  #resolve: (outcome: ShardOutcome) => void = () => {};
 
+  /** @throws LogError when the log cannot be read */
   constructor(task: ShardTask) {
+    const { shard, log } = task;
     this.#task = task;
     this.#board = new Board(task.board);
     this.#counters = new ShardCounters(task.counters);
+    this.#log = ShardLog.open({
+      dir: shardDir(log.dir, shard),
+      logId: log.logId,
+      shard,
+      run: log.run,
+      segmentBytes: log.segmentBytes,
+    });
     const columns = new Columns();
     const aggregator = new Aggregator(columns);
     this.#cycle = new FlushCycle(aggregator, task.batchSize, task.batchIntervalMs);
@@ -56,6 +76,14 @@ export class Shard {
       onRead: (request) => this.#reads.ready(request),
       onRefused: (operation, error) => this.#refuse(operation, error),
       onFlush: ({ requestId }, inbox) => this.#cycle.wait(inbox, requestId, this.#intake.position),
+    });
+    this.#drain = new Drain({
+      board: this.#board,
+      log: this.#log,
+      intake: this.#intake,
+      reads: this.#reads,
+      onTaken: () => this.#taken(),
+      onLogFailed: (error, operations) => this.#logFailed(error, operations),
     });
     this.#store = new StoreWork({
       task,
@@ -68,32 +96,93 @@ export class Shard {
       reads: this.#reads,
       inboxes: this.#inboxes,
       notify: (notice) => this.#notify(notice),
+      onCommitted: (position) => this.#committed(position),
     });
+    for (const handle of task.inboxes) this.#register(handle);
   }
 
-  /** Resolves when the shard was told to stop and has let go of everything. */
-  run(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject };
+  /** Resolves when the shard was told to stop and has let go of everything, or cannot go on. */
+  run(): Promise<ShardOutcome> {
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
       this.#task.control.on('message', this.#onCommand);
-      this.#board.setState(this.#task.shard, ShardState.running);
-      this.#notify({ type: 'shard:thread:started' });
+      this.#recover().catch((error) => this.#fail(error));
     });
   }
 
   readonly #onCommand = (command: ShardCommand): void => {
-    if (command.type === 'register') this.#inboxes.push(new Inbox(command.inbox, this.#interner));
+    if (command.type === 'register') this.#register(command.inbox);
     else this.#stopping = true;
     this.#pump();
   };
+
+  #register(handle: InboxHandle): void {
+    const { producer } = handle;
+    this.#inboxes.push(
+      new Inbox(handle, this.#interner, (id, record) =>
+        this.#notify({ type: 'shard:shape:defined', producer, id, record }),
+      ),
+    );
+  }
+
+  /** Goes on where the progress mark stands, with what the log holds behind it. */
+  async #recover(): Promise<void> {
+    const { shard, log, mark } = this.#task;
+    const { tail } = this.#log;
+    if (tail !== undefined) this.#notify({ type: 'log:tail:cut', shard, ...tail });
+    const started = performance.now();
+    const applied = Number(mark?.position ?? (await this.#store.takeMark(() => this.#ended)));
+    if (this.#ended) return;
+    failpoint('recovery:mark:taken');
+    this.#cycle.startAt(applied);
+    this.#intake.position = applied;
+    const { operations, units } = replay(applied, {
+      log: this.#log,
+      intake: this.#intake,
+      interner: this.#interner,
+      run: log.run,
+      inboxes: this.#inboxes,
+    });
+    const position = Math.max(applied, this.#log.end, this.#counters.get(shard, 'position'));
+    // What an earlier thread took without a log is lost, and must not be waited for.
+    for (const inbox of this.#inboxes) this.#intake.take(PASSED, inbox, inbox.taken, position, 0);
+    this.#drain.position = position;
+    this.#release(applied);
+    this.#countRecovered(operations, units);
+    failpoint('recovery:done');
+    this.#isRecovered = true;
+    this.#board.setState(shard, ShardState.running);
+    const durationMs = performance.now() - started;
+    if (operations > 0) this.#notify({ type: 'log:operations:recovered', shard, operations, durationMs });
+    this.#notify({ type: 'shard:thread:started' });
+    this.#pump();
+  }
+
+  /** An earlier thread's share of what is pending is replaced by what was found in the log. */
+  #countRecovered(operations: number, units: number): void {
+    const { shard } = this.#task;
+    const counters = this.#counters;
+    const [applied, appliedUnits] = [counters.get(shard, 'applied'), counters.get(shard, 'appliedUnits')];
+    this.#board.settle(
+      counters.get(shard, 'operations') - applied,
+      counters.get(shard, 'takenUnits') - appliedUnits,
+    );
+    this.#board.recover(operations, units);
+    counters.set(shard, 'operations', applied + operations);
+    counters.set(shard, 'takenUnits', appliedUnits + units);
+    counters.add(shard, 'recovered', operations);
+  }
 
   readonly #pump = (): void => {
     this.#pumpScheduled = false;
     if (this.#ended) return;
     try {
       this.#board.stayAwake(this.#task.shard);
-      for (const inbox of this.#inboxes) this.#drain(inbox);
-      this.#cycle.folded(this.#intake.position);
+      if (this.#isRecovered) {
+        this.#drain.run(this.#inboxes);
+        this.#cycle.folded(this.#intake);
+        if (performance.now() >= this.#syncAt) this.#sync();
+      }
       this.#sleep();
       this.#work();
     } catch (error) {
@@ -101,19 +190,68 @@ export class Shard {
     }
   };
 
-  #drain(inbox: Inbox): void {
-    let operations = 0;
-    const bytes = inbox.read((decoded) => {
-      if (decoded.kind === 'read') this.#reads.push(decoded, inbox);
-      else if (decoded.kind !== 'flush') operations += 1;
-      this.#intake.take(decoded, inbox);
-    });
-    if (bytes === 0) return;
-    this.#taken += operations;
+  /** Who hears of an acknowledgement may look at the figures. */
+  #taken(): void {
     const { shard } = this.#task;
-    this.#counters.set(shard, 'operations', this.#taken);
-    this.#counters.set(shard, 'pendingGroups', this.#cycle.pendingGroups);
-    inbox.acknowledge(operations);
+    const counters = this.#counters;
+    const { operations, units, position } = this.#drain;
+    this.#cycle.folded(this.#intake);
+    counters.add(shard, 'operations', operations);
+    counters.add(shard, 'takenUnits', units);
+    counters.set(shard, 'position', position);
+    counters.set(shard, 'pendingGroups', this.#cycle.pendingGroups);
+    if (this.#log.synced === this.#log.written) this.#syncAt = Number.POSITIVE_INFINITY;
+    else if (this.#syncAt === Number.POSITIVE_INFINITY) {
+      this.#syncAt = performance.now() + this.#task.log.syncIntervalMs;
+    }
+    this.#gauge();
+  }
+
+  /** Puts on disk what was written at level `interval`. A failure is reported, and tried again. */
+  #sync(): void {
+    try {
+      this.#log.sync();
+      this.#syncAt = Number.POSITIVE_INFINITY;
+    } catch (error) {
+      if (!(error instanceof LogError)) throw error;
+      this.#logFailed(error, 0);
+      this.#syncAt = performance.now() + this.#task.log.syncIntervalMs;
+      return;
+    }
+    for (const inbox of this.#inboxes) {
+      inbox.synced();
+      inbox.announce();
+    }
+    this.#drain.synced();
+    this.#gauge();
+  }
+
+  #committed(position: number): void {
+    this.#release(position);
+    this.#gauge();
+  }
+
+  /** A log that someone else may still write to is left as it is. */
+  #release(position: number): void {
+    if (!this.#task.log.isForeign) this.#log.release(position);
+  }
+
+  /** What would be lost, and of what age it is. */
+  #gauge(): void {
+    const { shard } = this.#task;
+    const { oldestAt, committed, swapped } = this.#cycle;
+    this.#drain.committed(committed);
+    this.#counters.set(shard, 'volatile', this.#drain.volatileOperations);
+    this.#counters.set(shard, 'unsynced', this.#drain.unsyncedOperations);
+    const isPending = swapped !== undefined || Number.isFinite(oldestAt);
+    this.#counters.set(shard, 'oldestAt', isPending ? performance.timeOrigin + oldestAt : 0);
+    this.#counters.set(shard, 'logBytes', this.#log.bytes);
+  }
+
+  #logFailed(error: LogError, operations: number): void {
+    const { shard } = this.#task;
+    this.#counters.add(shard, 'logFailures', 1);
+    this.#notify({ type: 'log:write:failed', shard, operations, error: errorRecord(error) });
   }
 
   /** Waits for the bell, unless there is more already. */
@@ -127,7 +265,7 @@ export class Shard {
       });
     }
     this.#board.sleep(this.#task.shard);
-    if (!this.#inboxes.some((inbox) => inbox.hasRecords())) return;
+    if (!this.#isRecovered || !this.#inboxes.some((inbox) => inbox.hasRecords())) return;
     this.#board.stayAwake(this.#task.shard);
     this.#schedulePump();
   }
@@ -141,6 +279,7 @@ export class Shard {
 
   /** Does what is due, one thing after the other. */
   #work(): void {
+    if (!this.#isRecovered) return;
     const hurry = this.#stopping || this.#board.underPressure;
     const next = this.#working ? undefined : this.#store.next(hurry);
     if (next === undefined) {
@@ -163,7 +302,7 @@ export class Shard {
     const now = performance.now();
     // The end of what is being done looks for more by itself.
     const workAt = this.#working ? Number.POSITIVE_INFINITY : this.#store.dueAt;
-    const dueAt = Math.min(this.#reads.nextExpiry, workAt);
+    const dueAt = Math.min(this.#reads.nextExpiry, this.#syncAt, workAt);
     if (dueAt >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = dueAt;
@@ -188,31 +327,31 @@ export class Shard {
   }
 
   #isFinished(): boolean {
-    return this.#stopping && this.#cycle.committed === this.#taken;
+    return this.#stopping && this.#cycle.committed === this.#drain.position;
   }
 
   /** Stopped, and nothing is left: the thread can end. */
   #finish(): void {
     if (this.#ended || this.#working) return;
-    this.#ended = true;
-    this.#release()
-      .then(() => this.#settle?.resolve())
-      .catch((error) => this.#settle?.reject(error));
+    if (!this.#task.log.isForeign) this.#log.destroy();
+    this.#end({ error: undefined });
   }
 
-  /** Cannot go on: what is in memory is lost with this thread, so everyone who waits must hear of it. */
+  /** Cannot go on. What is in the log is there for whoever comes next. */
   #fail(error: unknown): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#board.setState(this.#task.shard, ShardState.failed);
-    const end = () => this.#settle?.reject(error); // the first error is the one to report
-    this.#release().then(end, end);
+    if (!this.#ended) this.#end({ error: errorRecord(error) });
   }
 
-  async #release(): Promise<void> {
+  #end(outcome: ShardOutcome): void {
+    this.#ended = true;
     clearTimeout(this.#timer);
-    await this.#store.close(this.#isFinished());
+    this.#log.close();
     for (const inbox of this.#inboxes) inbox.close();
-    this.#task.control.close();
+    // An error while letting go changes nothing.
+    const end = () => {
+      this.#task.control.close();
+      this.#resolve(outcome);
+    };
+    this.#store.close().then(end, end);
   }
 }

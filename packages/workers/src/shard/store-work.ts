@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Aggregator } from '../aggregate/aggregator.js';
 import { errorRecord } from '../codec/reply.js';
 import { FencedError } from '../error.js';
@@ -8,7 +9,6 @@ import { isRefusal } from '../flush/session.js';
 import { Backoff } from './backoff.js';
 import type { Board } from './board.js';
 import { Connection } from './connection.js';
-import { dropMark } from './drop-mark.js';
 import type { FlushCycle, Swapped } from './flush-cycle.js';
 import type { Inbox } from './inbox.js';
 import type { Intake } from './intake.js';
@@ -27,16 +27,16 @@ export interface StoreWorkParts {
   readonly reads: ReadQueue;
   readonly inboxes: readonly Inbox[];
   readonly notify: (notice: ShardNotice) => void;
+  /** Everything up to `position` is committed. */
+  readonly onCommitted: (position: number) => void;
 }
 
 /** What a shard does with its connection: one thing at a time, and the most urgent first. */
 export class StoreWork {
   readonly #parts: StoreWorkParts;
   readonly #connection: Connection;
-  readonly #mark: Mark;
   readonly #flusher: Flusher;
   readonly #describing = new Backoff();
-  #hasMark = false;
   /** Of the last attempt, if it failed. */
   #lastError: unknown;
 
@@ -44,13 +44,14 @@ export class StoreWork {
     const { task, board, columns } = parts;
     this.#parts = parts;
     this.#connection = new Connection(task.shard, board, task.store);
-    this.#mark = { logId: task.logId, shard: task.shard, epoch: 1n };
+    const mark: Mark = { logId: task.log.logId, shard: task.shard, epoch: task.mark?.epoch ?? 0n };
     this.#flusher = new Flusher({
       connect: () => this.#connection.client(),
       disconnect: (_, error) => this.#connection.release(error !== undefined),
-      mark: this.#mark,
+      mark,
       columns,
     });
+    if (task.mark !== undefined) this.#flusher.resume(task.mark.position);
   }
 
   get lastError(): unknown {
@@ -74,9 +75,24 @@ export class StoreWork {
     return intake.blockedBy === undefined ? flushAt : Math.min(flushAt, now + this.#describing.waitMs);
   }
 
-  /** Lets go of everything. `isComplete`: nothing will be applied any more. */
-  async close(isComplete: boolean): Promise<void> {
-    if (this.#hasMark && isComplete) await this.#dropMark();
+  /** Takes the progress mark over, however often that has to be tried, and returns its position. */
+  async takeMark(isGivenUp: () => boolean): Promise<bigint> {
+    const backoff = new Backoff();
+    for (;;) {
+      try {
+        const position = await this.#flusher.start(await this.#connection.client());
+        await this.#connection.release(false);
+        return position;
+      } catch (error) {
+        if (error instanceof FencedError || isGivenUp()) throw error;
+        backoff.failed();
+        await this.#noteFailure(error, backoff.failures);
+        await setTimeout(backoff.waitMs);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
     await this.#connection.close();
   }
 
@@ -93,7 +109,7 @@ export class StoreWork {
     this.#describing.succeeded();
     await this.#connection.release(false);
     this.#parts.intake.resume();
-    this.#parts.cycle.folded(this.#parts.intake.position);
+    this.#parts.cycle.folded(this.#parts.intake);
   }
 
   async #flush(): Promise<void> {
@@ -102,8 +118,6 @@ export class StoreWork {
     const swapped = this.#parts.cycle.swap(this.#parts.inboxes);
     let result: FlushResult;
     try {
-      if (!this.#hasMark) await this.#flusher.start(await this.#connection.client());
-      this.#hasMark = true;
       result = await this.#flusher.flush(swapped.generation, BigInt(swapped.position));
     } catch (error) {
       if (error instanceof FencedError) throw error;
@@ -120,21 +134,24 @@ export class StoreWork {
 
   #commit(swapped: Swapped, result: FlushResult, durationMs: number): void {
     const { shard } = this.#parts.task;
-    const { operations, groups } = swapped;
+    const { operations, units, groups } = swapped;
     const counters = this.#parts.counters;
     counters.add(shard, 'flushes', 1);
     counters.addLatency(shard, durationMs);
     counters.add(shard, 'applied', operations);
+    counters.add(shard, 'appliedUnits', units);
     for (const unmatched of result.unmatched) {
       counters.add(shard, 'unmatched', unmatched.operations);
       this.#parts.notify({ type: 'flush:task:unmatched', shard, ...unmatched });
     }
     counters.set(shard, 'pendingGroups', this.#parts.aggregator.groups);
     this.#parts.notify({ type: 'flush:transaction:committed', shard, groups, operations, durationMs });
-    this.#parts.board.settle(operations);
-    // Who waits for the commit may look at the figures as soon as it hears of it.
+    this.#parts.board.settle(operations, units);
     this.#parts.cycle.commit(swapped, durationMs);
-    for (const inbox of this.#parts.inboxes) inbox.announceCommit();
+    this.#parts.onCommitted(swapped.position);
+    // Who waits for the commit may look at the figures as soon as it hears of it.
+    this.#parts.cycle.announce(swapped);
+    for (const inbox of this.#parts.inboxes) inbox.announce();
   }
 
   async #answer(): Promise<void> {
@@ -161,14 +178,5 @@ export class StoreWork {
     this.#parts.notify({ type: 'flush:transaction:failed', shard, attempt, error: errorRecord(error) });
     if (!isRefusal(error)) this.#parts.reads.failAll(error);
     await this.#connection.release(true);
-  }
-
-  /** A mark that stays behind names a log that nobody continues: it does no harm. */
-  async #dropMark(): Promise<void> {
-    try {
-      await dropMark(this.#mark, await this.#connection.client());
-    } catch (error) {
-      this.#lastError = error;
-    }
   }
 }

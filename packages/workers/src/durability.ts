@@ -1,0 +1,18 @@
+/**
+ * When a periodic write is acknowledged, and what it then survives.
+ *
+ * | level      | acknowledged when                              | survives                        |
+ * | ---------- | ---------------------------------------------- | ------------------------------- |
+ * | `always`   | the log is on disk (fdatasync, many at a time) | kill -9, power loss             |
+ * | `interval` | the log is with the operating system           | kill -9                         |
+ * | `off`      | its shard took it                              | an orderly `close()`            |
+ */
+export type Durability = 'always' | 'interval' | 'off';
+
+/** As records carry it. The order is that of strength. */
+export const DurabilityLevel = { off: 0, interval: 1, always: 2 } as const satisfies Record<
+  Durability,
+  number
+>;
+
+export type DurabilityLevel = (typeof DurabilityLevel)[Durability];
