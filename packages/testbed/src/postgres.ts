@@ -44,6 +44,11 @@ export class PostgresServer {
     return `postgresql://postgres:secret@127.0.0.1:${this.port}/${database}`;
   }
 
+  /** What starts this server by hand, for those who want to look into its data. */
+  get command(): string {
+    return `${this.#binaries.postgres} -D ${this.#dir} -p ${this.port}`;
+  }
+
   /** Creates an empty database and returns its connection string. */
   createDatabase(prefix?: string): Promise<string> {
     return createDatabase(this.port, prefix);

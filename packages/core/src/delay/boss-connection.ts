@@ -19,6 +19,7 @@ export class BossConnection {
       application_name: 'zmsg-delay',
     });
     this.#pool.on('error', onError);
+    this.#pool.on('connect', (client) => client.on('error', () => {})); // see `Store`
   }
 
   async executeSql(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }> {

@@ -6,8 +6,8 @@ import { toSnakeCase } from './setting.js';
 import { SETTING_NAMES, SETTINGS, type SettingName } from './settings.js';
 
 const PREFIX = 'ZMSG_';
-/** Variables that zmsg's own tests use; the configuration leaves them alone. */
-const RESERVED = ['ZMSG_PROPERTY_', 'ZMSG_TEST_'];
+/** Variables for zmsg's own tests; the configuration leaves them alone. */
+const RESERVED = ['ZMSG_FAILPOINTS', 'ZMSG_PROPERTY_', 'ZMSG_TEST_'];
 const NAMES: ReadonlyMap<string, SettingName> = new Map(
   SETTING_NAMES.map((name) => [PREFIX + toSnakeCase(name).toUpperCase(), name]),
 );

@@ -62,6 +62,9 @@ export class Store implements Session {
       stream: () => this.#openSocket(),
     });
     this.#pool.on('error', options.onIdleError);
+    // A session that is ended as it opens says so before the one who asked for it can listen, and an
+    // `error` that nobody hears ends the process.
+    this.#pool.on('connect', (client) => client.on('error', () => {}));
   }
 
   async exec<Row = Record<string, unknown>>(
