@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +16,7 @@ let segments: string[];
 beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), 'zmsg-node-wal-'));
   const walDir = join(dataDir, 'wal');
-  const { logId } = createLayout(walDir, 2);
+  const { logId } = createLayout(walDir, { logId: randomUUID(), shards: 2 });
   const dir = shardDir(walDir, 1);
   const log = ShardLog.open({ dir, logId, shard: 1, run: 4, segmentBytes: 8192 });
   const bytes = Buffer.alloc(300, 1);

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   mkdtempSync,
   readdirSync,
@@ -23,7 +24,7 @@ let options: Parameters<typeof ShardLog.open>[0];
 
 beforeEach(() => {
   walDir = mkdtempSync(join(tmpdir(), 'zmsg-log-'));
-  const { logId } = createLayout(walDir, 2);
+  const { logId } = createLayout(walDir, { logId: randomUUID(), shards: 2 });
   options = { dir: shardDir(walDir, 1), logId, shard: 1, run: 5, segmentBytes: 8192 };
 });
 

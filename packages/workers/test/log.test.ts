@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,7 +40,7 @@ function commit(log: ShardLog, ...operations: Parameters<typeof append>[1][]): v
 
 test('what was written comes back after a reopen, on a real file system', () => {
   const walDir = join(scratchDir(), 'wal');
-  const { logId } = createLayout(walDir, 4);
+  const { logId } = createLayout(walDir, { logId: randomUUID(), shards: 4 });
   const options = { dir: shardDir(walDir, 3), logId, shard: 3, run: 7, segmentBytes: 16 * 1024 };
   const operations = range(1, 200, { length: 333 });
   const log = ShardLog.open(options);
@@ -255,7 +256,7 @@ test('more than 16 MiB that are not synced are synced by the write', () => {
 test('the layout is read as it was written; another format, a torn file or a foreign one is an error', () => {
   const walDir = join(scratchDir(), 'wal');
   expect(readLayout(walDir)).toBeUndefined();
-  const layout = createLayout(walDir, 16);
+  const layout = createLayout(walDir, { logId: randomUUID(), shards: 16 });
   expect(readLayout(walDir)).toEqual(layout);
   const file = join(walDir, 'log.json');
   for (const [text, reason] of [
