@@ -175,7 +175,7 @@ export class Isolation {
     try {
       // With no values: none is to be blamed for the answer.
       const values = statement.values.map(() => null);
-      await this.#attempt.overhead(() => this.#attempt.session.query(`EXPLAIN ${statement.text}`, values));
+      await this.#attempt.explain(statement.text, values);
       return false;
     } catch (failed) {
       if (failureOf(failed) !== 'refused') throw failed;
