@@ -447,3 +447,12 @@ test('a task that is too large to be kept is kept as an excerpt, which cannot be
   expect(JSON.stringify(task).length).toBeLessThan(5000);
   expect(taskOfGroup({ ...put, data: new Uint8Array(2000) })).not.toHaveProperty('isExcerpt');
 });
+
+test('a statement that is larger than PostgreSQL takes is not sent, and holds nothing up', async () => {
+  const half = Buffer.alloc(550 << 20);
+  content('SELECT $1::bytea, $2::bytea', [half, half]);
+  await behind.add(counter('inc', 1, 1));
+  expect((await behind.flush()).deadLetters).toMatchObject([{ sqlState: '54000', deadLetters: 1 }]);
+  expect(await value('SELECT likes FROM t WHERE id = 1')).toBe(1);
+  expect((await lettersOf(client))[0]?.task).toMatchObject({ isExcerpt: true });
+});

@@ -5,7 +5,7 @@ import { Refusal } from './refusal.js';
 import { toStoreError } from './session.js';
 import type { Written } from './statement.js';
 import type { FlushUnit } from './unit.js';
-import { type UnmatchedTally, unmatchedGroups } from './unmatched.js';
+import type { UnmatchedTally } from './unmatched.js';
 
 /** A group that PostgreSQL refused when it stood alone. */
 export interface Condemned {
@@ -133,11 +133,9 @@ export class Isolation {
 
   /** Runs the unit. A refusal leaves the transaction to be rolled back to its savepoint. */
   async #try(unit: FlushUnit): Promise<Refusal | undefined> {
-    const unmatched: Written[] = [];
+    let unmatched: Written[];
     try {
-      for (const statement of unit.statements()) {
-        unmatched.push(...unmatchedGroups(statement, await this.#attempt.run(statement)));
-      }
+      unmatched = await this.#attempt.run(unit);
       if (this.#options.checksConstraints) await this.#check();
     } catch (error) {
       if (error instanceof Refusal) return error;

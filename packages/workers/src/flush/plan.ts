@@ -24,7 +24,7 @@ export async function nextPlan(
   session: Session,
 ): Promise<Plan> {
   if (plan.checksConstraints) throw refusal.error;
-  const isCommit = refusal.statement === undefined;
+  const isCommit = refusal.unit === undefined;
   if (refusal.mayBeAltered && !isCommit && plan.wasDescribed !== true) {
     const isAltered = await separateAltered(generation, columns, session);
     if (isAltered) return { ...PLAIN, wasDescribed: true };

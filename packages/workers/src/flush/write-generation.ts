@@ -4,7 +4,7 @@ import type { Attempt } from './attempt.js';
 import { generationUnits } from './generation-units.js';
 import { type Condemned, Isolation, SAVEPOINT } from './isolation.js';
 import type { Plan } from './plan.js';
-import { type UnmatchedTally, unmatchedGroups } from './unmatched.js';
+import type { UnmatchedTally } from './unmatched.js';
 
 /** A process that is stopped or cut off in mid-transaction must not hold its row locks for ever. */
 const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '60s'`;
@@ -30,9 +30,7 @@ export async function writeGeneration(
   await attempt.control(BEGIN);
   let index = 0;
   for (const unit of units) {
-    for (const statement of unit.statements()) {
-      tally.add(unmatchedGroups(statement, await attempt.run(statement, index)));
-    }
+    tally.add(await attempt.run(unit, index));
     index += 1;
   }
   return [];
