@@ -1,6 +1,5 @@
 import { parseArgs } from 'node:util';
 import { startPostgres } from '@zmsg/testbed';
-import { logLevels } from './arena.js';
 import { formatSummary, formatViolations } from './report.js';
 import { runScenario, type ScenarioResult } from './run-scenario.js';
 import { SCENARIOS } from './scenarios.js';
@@ -58,8 +57,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 process.exitCode = await runAll();
 
 async function runAll(): Promise<number> {
-  const walSync = await logLevels();
-  console.log(`seed ${seed}, durability ${walSync?.join(' or ') ?? 'off (no write-ahead log)'}\n`);
+  console.log(`seed ${seed}\n`);
   const server = await startPostgres({ settings: ['fsync=off'] });
   const results: ScenarioResult[] = [];
   try {
@@ -70,7 +68,6 @@ async function runAll(): Promise<number> {
         cycles: cycles ?? (seconds === undefined ? scenario.cycles : Number.POSITIVE_INFINITY),
         limitMs: seconds === undefined ? Number.POSITIVE_INFINITY : seconds * 1000,
         server,
-        walSync,
         signal: interrupt.signal,
         onCycle: (done) => {
           if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${scenario.name}: cycle ${done}`);

@@ -11,7 +11,6 @@ export interface RunOptions {
   readonly limitMs: number;
   /** The server for scenarios that need none of their own. */
   readonly server: PostgresServer;
-  readonly walSync: readonly string[] | undefined;
   readonly signal: AbortSignal;
   /** @default workload.js */
   readonly program?: URL;
@@ -41,10 +40,7 @@ export interface ScenarioResult {
 /** Runs cycles until there are enough, the time is over, or something is wrong. */
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<ScenarioResult> {
   const { name } = scenario;
-  const skipped =
-    scenario.needsLog && options.walSync === undefined
-      ? 'this version has no write-ahead log'
-      : scenario.unavailable?.();
+  const skipped = scenario.unavailable?.();
   if (skipped !== undefined) return nothing(name, skipped);
   const own =
     scenario.server === undefined ? undefined : await startPostgres({ settings: [...scenario.server] });

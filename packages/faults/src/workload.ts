@@ -14,6 +14,15 @@ import type { WorkloadSpec } from './workload-spec.js';
 const CALL_LIMIT_MS = 30_000;
 const QUEUE_POLL_MS = 50;
 
+/** What the bench is told of. */
+const EVENTS = [
+  'flush:transaction:failed',
+  'shard:thread:restarted',
+  'shard:thread:failed',
+  'log:tail:cut',
+  'log:write:failed',
+] as const;
+
 const spec = JSON.parse(process.argv[2] ?? '') as WorkloadSpec;
 const ledger = new LedgerWriter();
 const stopped = new Promise<void>((resolve) => {
@@ -38,13 +47,7 @@ async function run(): Promise<void> {
     ledger.opened(performance.now() - before);
     return opened;
   });
-  for (const type of [
-    'flush:transaction:committed',
-    'flush:transaction:failed',
-    'shard:thread:failed',
-  ] as const) {
-    zm.on(type, () => ledger.event(type));
-  }
+  for (const type of EVENTS) zm.on(type, () => ledger.event(type));
   const load = new Load(zm, new Mix(spec), ledger, watchdog, spec);
   load.start();
   const flushing =

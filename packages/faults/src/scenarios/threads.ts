@@ -17,7 +17,6 @@ export const threads: Scenario = {
   name: 'threads',
   title: 'a shard thread throws or ends in mid-flush',
   cycles: 4,
-  needsLog: true,
   async cycle(arena) {
     const place = arena.oneOf(PLACES);
     const action = arena.oneOf(['throw', 'exit']);
