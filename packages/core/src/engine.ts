@@ -4,6 +4,7 @@ import { SharedLRU } from 'sharedarraybuffer-lru';
 import type { BloomBits } from './bloom/bloom-bits.js';
 import { BloomGate } from './bloom/bloom-gate.js';
 import { BloomShare, type ShareEvent } from './bloom/bloom-share.js';
+import { DeadLetters } from './dead-letters/dead-letters.js';
 import type { DelayQueue } from './delay/delay-queue.js';
 import {
   BOSS_CONNECTIONS,
@@ -42,6 +43,7 @@ export interface Engine {
   readonly shards: Shards;
   readonly bloom: BloomGate | undefined;
   readonly ids: IdGenerator;
+  readonly deadLetters: DeadLetters;
   addLoader(prefix: string, source: LoaderSource, options: { bloom?: boolean } | undefined): void;
   parseId(id: string): ParsedId;
   migrations(): Migrations;
@@ -207,6 +209,10 @@ async function wire(
     shards,
     bloom,
     ids,
+    deadLetters: new DeadLetters(store, {
+      beforePut: (key) => writer.announce([key]),
+      afterPut: (key) => writer.forget(key),
+    }),
     addLoader(prefix, source, loaderOptions) {
       loaders.register(prefix, source);
       const scanned = typeof source !== 'function' && (loaderOptions?.bloom ?? source.bloom ?? true);

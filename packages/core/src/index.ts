@@ -11,6 +11,13 @@ export {
   type ZmsgErrorCode,
 } from '@zmsg/workers';
 export type { Batch } from './batch.js';
+export type {
+  DeadLetter,
+  DeadLetterDetails,
+  DeadLettersView,
+  ListOptions as DeadLetterListOptions,
+  RetryOutcome,
+} from './dead-letters/dead-letter.js';
 export type { DelayQueueStats, FailedOptions, FailedWrite } from './delay/delay-queue.js';
 export {
   ClockError,

@@ -9,6 +9,7 @@ import {
   type Task,
 } from '@zmsg/workers';
 import { Batch } from './batch.js';
+import type { DeadLettersView } from './dead-letters/dead-letter.js';
 import type { DelayQueue } from './delay/delay-queue.js';
 import { type Engine, openEngine } from './engine.js';
 import { NotFoundError } from './error.js';
@@ -315,6 +316,22 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   /** The delayed writes that wait, and those that failed for good: to list, retry or discard. */
   delayQueue(options?: WaitOptions): Promise<DelayQueueView> {
     return this.#call(options, () => this.#engine.delayQueue());
+  }
+
+  /**
+   * Periodic writes that PostgreSQL refused for good, of all nodes: to list, retry or discard. After a
+   * retry that inserts rows of a loader's table, `announce` their keys.
+   */
+  deadLetters(): DeadLettersView {
+    this.#checkOpen();
+    const letters = this.#engine.deadLetters;
+    return {
+      list: (options) => this.#call(options, () => letters.list(options)),
+      get: (id, options) => this.#call(options, () => letters.get(id, options)),
+      count: (options) => this.#call(options, () => letters.count(options)),
+      retry: (ids, options) => this.#call(options, () => letters.retry(ids, options)),
+      discard: (ids, options) => this.#call(options, () => letters.discard(ids, options)),
+    };
   }
 
   /** Flushes everything handed to the shards before; resolves when it is committed. */

@@ -158,7 +158,10 @@ CREATE TABLE t AS SELECT f(1) AS a, f(2) AS b, ';' AS "c;";`;
 
   test('scopes number their migrations apart', async () => {
     const store = open(await newDatabase());
-    expect(names(await engineMigrations(store).migrate())).toEqual(['001_engine.sql']);
+    expect(names(await engineMigrations(store).migrate())).toEqual([
+      '001_engine.sql',
+      '002_dead_letters.sql',
+    ]);
     expect(await engineMigrations(store).migrate()).toEqual([]);
     await new Migrations(store).loadSql('CREATE TABLE a ()', '001_engine.sql').migrate();
     expect(await tables(store)).toContain('a');
@@ -207,7 +210,13 @@ CREATE TABLE t AS SELECT f(1) AS a, f(2) AS b, ';' AS "c;";`;
       ];
     });
     const applied = (await Promise.all(runs)).flat();
-    expect(names(applied).sort()).toEqual(['001_a.sql', '001_engine.sql', '002_b.sql', '003_c.sql']);
+    expect(names(applied).sort()).toEqual([
+      '001_a.sql',
+      '001_engine.sql',
+      '002_b.sql',
+      '002_dead_letters.sql',
+      '003_c.sql',
+    ]);
     expect((await one.exec('SELECT n FROM a ORDER BY n')).rows).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
   });
 

@@ -51,6 +51,7 @@ test('with nothing given, every setting has its default', () => {
     batchIntervalMs: 5000,
     batchShards: 16,
     pendingMax: 1_000_000,
+    pendingMaxBytes: 268_435_456,
     onFull: 'wait',
     bloomEnabled: true,
     bloomCapacity: 1_000_000,
@@ -58,7 +59,8 @@ test('with nothing given, every setting has its default', () => {
     logLevel: 'info',
     logFormat: 'json',
     dataDir: resolve('.zmsg'),
-    walSync: 'off',
+    walSync: 'always',
+    walIntervalMs: 1000,
     shutdownTimeoutMs: 30_000,
     delayBackend: 'postgres',
     idEpochMs: Date.UTC(2024, 0, 1),
@@ -107,12 +109,15 @@ const effects: [keyof ZMsgOptions, string, unknown, Partial<ResolvedOptions>, Pa
   ['batchInterval', '250', 250, { batchIntervalMs: 250 }],
   ['batchShards', '1', 1, { batchShards: 1 }],
   ['pendingMax', '5000', 5000, { pendingMax: 5000 }],
+  ['pendingMaxBytes', '1048576', 1_048_576, { pendingMaxBytes: 1_048_576 }],
   ['onFull', 'reject', 'reject', { onFull: 'reject' }],
   ['bloomEnabled', 'false', false, { bloomEnabled: false }],
   ['bloomCapacity', '10', 10, { bloomCapacity: 10 }],
   ['bloomErrorRate', '0.5', 0.5, { bloomErrorRate: 0.5 }],
   ['dataDir', './x/y', './x/y', { dataDir: resolve('x/y') }],
   ['walSync', 'off', 'off', { walSync: 'off' }],
+  ['walSync', 'interval', 'interval', { walSync: 'interval' }],
+  ['walInterval', '50ms', 50, { walIntervalMs: 50 }],
   ['shutdownTimeout', '1m', '1m', { shutdownTimeoutMs: 60_000 }],
   ['delayBackend', 'postgres', 'postgres', { delayBackend: 'postgres' }, { redisAddr: 'r:1' }],
   ['idEpoch', '2025-06-01', '2025-06-01', { idEpochMs: Date.UTC(2025, 5, 1) }],
@@ -124,7 +129,7 @@ const effects: [keyof ZMsgOptions, string, unknown, Partial<ResolvedOptions>, Pa
 
 test('every key that this version has takes part in the table of effects', () => {
   const tested = new Set<string>(effects.map(([name]) => name));
-  expect(SETTING_NAMES.filter((name) => !tested.has(name))).toEqual(['walInterval', 'adminAddr']);
+  expect(SETTING_NAMES.filter((name) => !tested.has(name))).toEqual(['adminAddr']);
 });
 
 test.each(effects)(
@@ -193,8 +198,9 @@ const refused: Record<string, unknown[]> = {
   bloomCapacity: [0, 1e9 + 1, '1e6'],
   bloomErrorRate: [0, -0.1, 0.51, 1, '0.01', Number.NaN],
   dataDir: ['', '~/zmsg', 'a\u0000b', 5],
-  walSync: ['always', 'interval', false, 'on'],
-  walInterval: ['1s', 1000],
+  pendingMaxBytes: [0, 1_048_575, 2 ** 36 + 1],
+  walSync: ['never', false, 'on'],
+  walInterval: [0, '0ms', -1],
   shutdownTimeout: ['0s', '25d', '-1s'],
   delayBackend: ['redis', 'kafka', true],
   idEpoch: ['2999-01-01', '2024-02-30', '2024-1-1', '2024-01-01T00:00', 'yesterday', -1, 1.5, true],
@@ -240,10 +246,9 @@ test('the message names the value and what is allowed', () => {
   expect(errorOf(() => resolveOptions({ batchShards: 300 }, {})).message).toBe(
     'batchShards must be a whole number from 1 to 256; 300 is not (the options)',
   );
-  expect(errorOf(() => resolveOptions({ walSync: 'always' as 'off' }, {})).message).toContain(
-    'the write-ahead log is not part of this version',
+  expect(errorOf(() => resolveOptions(yaml('admin_addr: 127.0.0.1:1'), {})).message).toContain(
+    'has no effect',
   );
-  expect(errorOf(() => resolveOptions(yaml('wal_interval: 1s'), {})).message).toContain('has no effect');
 });
 
 test.each([

@@ -1,6 +1,6 @@
 import { type RedisServer, startRedis } from '@zmsg/testbed';
 import { expect, onTestFinished, test } from 'vitest';
-import { open } from './open-engine.js';
+import { freshDir, open } from './open-engine.js';
 
 async function ownRedis(): Promise<RedisServer> {
   const redis = await startRedis();
@@ -23,7 +23,7 @@ test('reads and strong writes go on while Redis is away, and nothing stale comes
   expect(zm.stats().l2?.failedWrites).toBeGreaterThan(0);
   redis.resume();
   await expect.poll(() => zm.stats().l2?.dirtyKeys, { timeout: 20_000 }).toBe(0);
-  const second = await open({ ...options });
+  const second = await open({ ...options, dataDir: freshDir() });
   expect((await second.zm.get('k'))?.toString()).toBe('new');
 });
 
@@ -57,7 +57,7 @@ test('when more keys changed than are remembered, nothing of the old cache is be
   await redis.start();
   await expect.poll(() => zm.stats().l2?.distrusted, { timeout: 20_000 }).toBe(false);
   await zm.cacheAndStore('kept', Buffer.from('new'));
-  const second = await open({ ...options });
+  const second = await open({ ...options, dataDir: freshDir() });
   expect((await second.zm.get('kept'))?.toString()).toBe('new');
   expect(second.zm.stats().l2?.hits).toBe(1);
 });

@@ -1,12 +1,16 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { addDeadLetters } from './commands/dead-letters.js';
 import { addDemo } from './commands/demo.js';
 import { addMigrate } from './commands/migrate.js';
+import { addWal } from './commands/wal.js';
 
 /** Each command is a file in `commands/` with one function that adds it. */
 const program = new Command('zmsg-node').description('Launcher and operator’s tool of zmsg.');
+addDeadLetters(program);
 addDemo(program);
 addMigrate(program);
+addWal(program);
 
 try {
   await program.parseAsync();

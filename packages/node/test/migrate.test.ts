@@ -32,6 +32,7 @@ test('it applies the engine’s tables and the directory, one line per file, and
   const lines = first.stdout.trim().split('\n');
   expect(lines.map((line) => line.replace(/ \(\d+ ms\)$/, ''))).toEqual([
     'applied 001_engine.sql',
+    'applied 002_dead_letters.sql',
     'applied 001_posts.sql',
     'applied 002_likes.sql',
   ]);
@@ -46,7 +47,9 @@ test('the database comes from a file or the environment, and the flag wins over 
   const dsn = await createDatabase(inject('postgresPort'));
   const config = join(root, 'zmsg.yaml');
   writeFileSync(config, `postgres_dsn: ${dsn}\n`);
-  expect((await run(['--config', config])).stdout).toMatch(/^applied 001_engine\.sql .*\n$/);
+  expect((await run(['--config', config])).stdout).toMatch(
+    /^applied 001_engine\.sql .*\napplied 002_dead_letters\.sql .*\n$/,
+  );
   expect((await run([], { ZMSG_POSTGRES_DSN: dsn })).stdout).toBe('nothing to apply\n');
   const nowhere = 'postgresql://u:geheim@127.0.0.1:1/d';
   expect((await run(['--postgres', dsn], { ZMSG_POSTGRES_DSN: nowhere })).stdout).toBe('nothing to apply\n');
@@ -76,7 +79,7 @@ test('errors are one clear line without secrets, and exit code 1', async () => {
 test('with no database named, the embedded one under the data directory is migrated', async () => {
   const dataDir = join(root, 'data');
   const { code, stdout, stderr } = await run([dir], { ZMSG_DATA_DIR: dataDir });
-  expect({ code, lines: stdout.trim().split('\n').length }).toEqual({ code: 0, lines: 3 });
+  expect({ code, lines: stdout.trim().split('\n').length }).toEqual({ code: 0, lines: 4 });
   expect(stderr).toContain('embedded PostgreSQL');
   expect(existsSync(join(dataDir, 'postgres', 'PG_VERSION'))).toBe(true);
   expect(existsSync(join(root, '.zmsg'))).toBe(false);

@@ -11,6 +11,9 @@ export {
   ZmsgError,
   type ZmsgErrorCode,
 } from './error.js';
+export { type DeadLetterTask, deadLetterStatements } from './flush/dead-letter-task.js';
+export { type Failure, failureOf } from './flush/failure.js';
+export { untagValue } from './flush/tagged-value.js';
 export type {
   CallOptions,
   Receipt,

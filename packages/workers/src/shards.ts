@@ -75,7 +75,22 @@ export type ShardEvent =
       where: string;
       operations: number;
     }
-  /** A task whose operand is no number or no JSON: it was taken, and is passed over. */
+  /**
+   * Tasks of one column (both names empty for statements of the caller's) that PostgreSQL refused for
+   * good with one SQLSTATE: they were left out of the flush that committed, and are in
+   * `zmsg_dead_letters`. `error` is that of the first; undefined SQLSTATE: PostgreSQL was never asked.
+   */
+  | {
+      type: 'flush:task:refused';
+      shard: number;
+      table: string;
+      column: string;
+      sqlState: string | undefined;
+      error: Error;
+      operations: number;
+      deadLetters: number;
+    }
+  /** A task whose operand is no number or no JSON: it was taken, and becomes a dead letter. */
   | { type: 'shard:task:refused'; shard: number; table: string; column: string; error: Error }
   /** The thread died; another one takes its place. Lost are acknowledged operations that were not logged. */
   | { type: 'shard:thread:restarted'; shard: number; error: Error; lost: number }
@@ -114,6 +129,8 @@ export interface ShardsStats {
   flushFailures: number;
   /** Tasks whose condition matched no row (`zmsg_flush_unmatched_total`). */
   unmatched: number;
+  /** Tasks (operations folded into one count once) that were refused for good. */
+  deadLetters: number;
   /** Data-changing statements sent, without BEGIN, COMMIT and progress marks. */
   statements: number;
   /** BEGIN, COMMIT, ROLLBACK and progress marks sent. */

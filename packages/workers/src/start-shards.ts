@@ -153,6 +153,7 @@ class ThreadedShards implements Shards {
       flushes: counters.sum('flushes'),
       flushFailures: counters.sum('flushFailures'),
       unmatched: counters.sum('unmatched'),
+      deadLetters: counters.sum('deadLetters'),
       statements: counters.sum('statements'),
       overheadStatements: counters.sum('overheadStatements'),
       atRisk: {

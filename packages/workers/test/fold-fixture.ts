@@ -6,6 +6,11 @@ import type { ReadRequest } from '../dist/flush/read.js';
 import type { AggregatedOperation, Shape } from '../dist/operation.js';
 import type { Operand } from '../dist/task.js';
 
+/** The engine's own tables. */
+export const ENGINE_TABLES = ['001_engine', '002_dead_letters']
+  .map((name) => readFileSync(new URL(`../../../schema/${name}.sql`, import.meta.url), 'utf8'))
+  .join('\n');
+
 export interface OperationInput {
   kind: 'counter' | 'slice' | 'map';
   table: string;
@@ -69,7 +74,7 @@ export async function openDatabase(ddl = ''): Promise<{ dsn: string; client: pg.
   const dsn = await createDatabase(inject('postgresPort'), 'fold');
   const client = new pg.Client({ connectionString: dsn });
   await client.connect();
-  await client.query(readFileSync(new URL('../../../schema/001_engine.sql', import.meta.url), 'utf8'));
+  await client.query(ENGINE_TABLES);
   if (ddl !== '') await client.query(ddl);
   return { dsn, client };
 }

@@ -281,6 +281,7 @@ export class Race {
 
   async #write({ generation, position }: { generation: Generation; position: bigint }): Promise<void> {
     const result = await this.#flusher.flush(generation, position);
+    if (result.deadLetters[0] !== undefined) throw result.deadLetters[0].error;
     this.#retained = undefined;
     this.statements += result.statements;
     for (const { table, operations } of result.unmatched)

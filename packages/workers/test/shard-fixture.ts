@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDatabase } from '@zmsg/testbed';
@@ -17,8 +17,7 @@ import {
   startShards,
   type Where,
 } from '../dist/index.js';
-
-const SCHEMA = readFileSync(new URL('../../../schema/001_engine.sql', import.meta.url), 'utf8');
+import { ENGINE_TABLES } from './fold-fixture.js';
 
 export async function connect(connectionString: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString });
@@ -32,7 +31,7 @@ export async function openDatabase(connectionString?: string): Promise<{ dsn: st
   const dsn = connectionString ?? (await createDatabase(inject('postgresPort'), 'shards'));
   const client = await connect(dsn);
   onTestFinished(() => client.end());
-  await client.query(SCHEMA);
+  await client.query(ENGINE_TABLES);
   await client.query(
     `CREATE TABLE posts (id text PRIMARY KEY, likes bigint DEFAULT 0, tags jsonb, extra jsonb, note text)`,
   );

@@ -16,20 +16,22 @@ import {
 test('a failed flush keeps its groups and writes them when the store takes them again', async () => {
   const { dsn, client } = await openDatabase();
   await client.query(`INSERT INTO posts (id) VALUES ('a'), ('b')`);
-  await client.query(`ALTER TABLE posts ADD CONSTRAINT few CHECK (likes < 5) NOT VALID`);
+  await client.query(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN RAISE 'disk full' USING ERRCODE = '53100'; END $$;
+    CREATE TRIGGER fail BEFORE UPDATE ON posts FOR EACH ROW WHEN (NEW.likes >= 5) EXECUTE FUNCTION fail()`);
   const { shards, event } = await openShards(dsn, { shards: 1 });
   const receipts = await Promise.all([shards.submit(like('a', { operand: 7 })), shards.submit(like('b'))]);
   const flushed = shards.flush();
   const failed = await event('flush:transaction:failed');
   expect(failed.error).toBeInstanceOf(StoreError);
-  expect((failed.error as StoreError).sqlState).toBe('23514');
+  expect((failed.error as StoreError).sqlState).toBe('53100');
   // What comes now belongs to a newer generation, which must not overtake.
   await shards.submit(like('b', { op: 'mul', operand: 10 }));
   expect((await event('flush:transaction:failed')).attempt).toBe(2);
   expect(await likesOf(client, 'b')).toBe('0');
   expect(shards.stats()).toMatchObject({ operations: 3, applied: 0, pendingOperations: 3, flushes: 0 });
 
-  await client.query('ALTER TABLE posts DROP CONSTRAINT few');
+  await client.query('DROP TRIGGER fail ON posts');
   await flushed;
   await Promise.all(receipts.map((receipt) => receipt.applied));
   await shards.flush();
@@ -186,7 +188,43 @@ test('tasks that match no row are counted and reported', async () => {
   expect(shards.stats().unmatched).toBe(2);
 });
 
-test('an operand that is no number is reported, and everything else goes on', async () => {
+test('a task that PostgreSQL refuses for good is a dead letter and an event, and holds nothing up', async () => {
+  const { dsn, client } = await openDatabase();
+  await client.query(`INSERT INTO posts (id) VALUES ('a'), ('b'), ('c')`);
+  await client.query('ALTER TABLE posts ADD CONSTRAINT few CHECK (likes < 5)');
+  const { shards, event } = await openShards(dsn, { shards: 1 });
+  const receipts = [];
+  for (const [id, operand] of [
+    ['a', 7],
+    ['b', 1],
+    ['a', 2],
+    ['c', 9],
+  ] as const) {
+    receipts.push(await shards.submit(like(id, { operand })));
+  }
+  await shards.flush();
+  await Promise.all(receipts.map((receipt) => receipt.applied));
+  const refused = await event('flush:task:refused');
+  expect(refused).toMatchObject({
+    shard: 0,
+    table: 'posts',
+    column: 'likes',
+    sqlState: '23514',
+    operations: 3,
+    deadLetters: 2,
+  });
+  expect(refused.error).toBeInstanceOf(StoreError);
+  expect(refused.error.message).toContain('few');
+  expect(shards.stats()).toMatchObject({
+    applied: 4,
+    deadLetters: 2,
+    flushFailures: 0,
+    pendingOperations: 0,
+  });
+  expect([await likesOf(client, 'a'), await likesOf(client, 'b')]).toEqual(['0', '1']);
+});
+
+test('an operand that is no number is a dead letter, and everything else goes on', async () => {
   const { dsn, client } = await openDatabase();
   await client.query(`INSERT INTO posts (id) VALUES ('a')`);
   const { shards, event } = await openShards(dsn, { shards: 1 });
@@ -194,8 +232,13 @@ test('an operand that is no number is reported, and everything else goes on', as
   await shards.submit(like('a'));
   await shards.flush();
   expect(await event('shard:task:refused')).toMatchObject({ table: 'posts', column: 'likes' });
+  expect(await event('flush:task:refused')).toMatchObject({ sqlState: undefined, deadLetters: 1 });
   expect(await likesOf(client, 'a')).toBe('1');
-  expect(shards.stats().pendingOperations).toBe(0);
+  expect(shards.stats()).toMatchObject({ pendingOperations: 0, deadLetters: 1 });
+  const { rows } = await client.query('SELECT kind, sqlstate, task FROM zmsg_dead_letters');
+  expect(rows).toMatchObject([
+    { kind: 'counter', sqlstate: null, task: { table: 'posts', change: 'inc many', statements: [] } },
+  ]);
 });
 
 test('a value that cannot be written is refused before anything is', async () => {

@@ -1,3 +1,4 @@
+import type { InvalidTaskError } from '../error.js';
 import type { Columns, ShapeColumns } from '../flush/columns.js';
 import type { AggregatedOperation, ContentOperation, Operation, PutOperation, Shape } from '../operation.js';
 import { batchName, Generation, namedBatch, producerBatch } from './generation.js';
@@ -44,6 +45,12 @@ export class Aggregator {
     if (op.kind === 'aggregated') this.#addAggregated(op);
     else if (op.kind === 'put') this.#addPut(op);
     else this.#addContent(op);
+    this.#generation.countOperation();
+  }
+
+  /** Takes an operation that `add` refused: it is written as a dead letter. */
+  refuse(operation: AggregatedOperation, error: InvalidTaskError): void {
+    this.#generation.refuse({ operation, error });
     this.#generation.countOperation();
   }
 

@@ -1,10 +1,17 @@
-import type { PutOperation, Shape } from '../operation.js';
+import type { InvalidTaskError } from '../error.js';
+import type { AggregatedOperation, PutOperation, Shape } from '../operation.js';
 import { Batch } from './batch.js';
 import type { AggregatedGroup, Group, Target } from './group.js';
 import { canonicalKey } from './row-key.js';
 
 /** Writes to `zmsg_data` by key, the newest of each. */
 export type Puts = Map<string, PutOperation>;
+
+/** An operation that was taken and cannot be folded. */
+export interface RefusedOperation {
+  readonly operation: AggregatedOperation;
+  readonly error: InvalidTaskError;
+}
 
 /** Everything that is pending at one time: what one flush writes in one transaction. */
 export class Generation {
@@ -15,11 +22,12 @@ export class Generation {
   readonly #levels: Group[][] = [];
   #groups = 0;
   #operations = 0;
-  #isSeparate = false;
+  readonly #separate = new Set<Shape>();
+  readonly #refused: RefusedOperation[] = [];
 
-  /** Rows to write, and statements of the caller's to run. */
+  /** Rows to write, and statements of the caller's to run; refused operations too. */
   get groups(): number {
-    return this.#groups + this.puts.size;
+    return this.#groups + this.puts.size + this.#refused.length;
   }
 
   get operations(): number {
@@ -31,16 +39,25 @@ export class Generation {
     return this.#levels;
   }
 
-  /**
-   * Set when a statement for many rows failed in a way that a change of the table would explain: then
-   * each group is a statement of its own, with types as PostgreSQL finds them.
-   */
-  get isSeparate(): boolean {
-    return this.#isSeparate;
+  /** Operations that could not be folded, to be kept as dead letters. */
+  get refused(): readonly RefusedOperation[] {
+    return this.#refused;
   }
 
-  separate(): void {
-    this.#isSeparate = true;
+  refuse(refused: RefusedOperation): void {
+    this.#refused.push(refused);
+  }
+
+  /**
+   * True if the table was altered since the groups started: then each group of the shape is a statement
+   * of its own, with types as PostgreSQL finds them.
+   */
+  isSeparate(shape: Shape): boolean {
+    return this.#separate.has(shape);
+  }
+
+  separate(shape: Shape): void {
+    this.#separate.add(shape);
   }
 
   countOperation(): void {

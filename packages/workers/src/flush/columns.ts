@@ -102,6 +102,12 @@ export class Columns {
     this.#tables.delete(shape.table);
   }
 
+  /** Describes shapes anew. Throws `StoreError`. */
+  async describeAnew(shapes: readonly Shape[], session: Session): Promise<void> {
+    for (const shape of shapes) this.forget(shape);
+    await this.describe(shapes, session);
+  }
+
   /** Forgets the shapes whose table or column did not exist: they may have been created since. */
   forgetUndescribed(): void {
     for (const shape of this.#undescribed) this.forget(shape);

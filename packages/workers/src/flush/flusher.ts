@@ -1,13 +1,32 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Generation } from '../aggregate/generation.js';
 import type { AggregatedGroup } from '../aggregate/group.js';
 import { FencedError, StoreError } from '../error.js';
-import type { Shape } from '../operation.js';
+import { failpoint } from '../failpoint.js';
+import { Attempt } from './attempt.js';
 import type { Columns } from './columns.js';
-import { generationStatements } from './generation-statements.js';
+import { type DeadLetter, deadLetterOf, type RefusedTasks, refusedTasks } from './dead-letter.js';
+import { insertDeadLetters } from './dead-letter-insert.js';
+import { failureOf } from './failure.js';
+import { generationUnits } from './generation-units.js';
+import { type Condemned, Isolation, type IsolationOptions, SAVEPOINT } from './isolation.js';
 import { type Mark, moveMark, readMark, takeMark } from './progress.js';
 import { type ReadRequest, type ReadResult, readPending } from './read.js';
+import { Refusal } from './refusal.js';
 import { isRefusal, type Session, toStoreError } from './session.js';
-import { type Unmatched, UnmatchedTally } from './unmatched.js';
+import { type Unmatched, UnmatchedTally, unmatchedGroups } from './unmatched.js';
+
+/** A process that is stopped or cut off in mid-transaction must not hold its row locks for ever. */
+const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '60s'`;
+
+/** How a transaction is tried. */
+interface Plan extends IsolationOptions {
+  readonly isIsolating: boolean;
+  /** The columns were described anew before. */
+  readonly wasDescribed?: boolean;
+}
+
+const PLAIN: Plan = { isIsolating: false, checksConstraints: false, suspect: undefined };
 
 export interface FlusherOptions {
   /** A connection for this flush alone. It needs an `error` listener of its owner's. */
@@ -24,6 +43,8 @@ export interface FlushResult {
   /** BEGIN, COMMIT, and what belongs to the progress mark. */
   readonly overheadStatements: number;
   readonly unmatched: readonly Unmatched[];
+  /** What was left out for good, and written to `zmsg_dead_letters`. */
+  readonly deadLetters: readonly RefusedTasks[];
 }
 
 /** A COMMIT that was sent and not answered. */
@@ -34,6 +55,15 @@ interface Unsettled {
 
 /**
  * Writes generations, one transaction each, exactly once.
+ *
+ * A generation in which PostgreSQL refuses something for good is written without it, in the same call;
+ * what was left out becomes dead letters, in the transaction that moves the mark:
+ *
+ * ```
+ * all at once ─ refused ─▶ columns described anew ─ altered ─▶ all at once, altered tables group by group
+ *    │                            └ as before ─▶ isolating ◀─ refused again ─┘
+ *    └ COMMIT refused ─▶ isolating, deferred constraints checked ◀─ COMMIT refused
+ * ```
  *
  * ```
  * settled ── COMMIT answered ──▶ settled, position moved
@@ -98,7 +128,7 @@ export class Flusher {
     if (this.#unsettled !== undefined && this.#unsettled.to !== position) {
       throw new Error(`position ${this.#unsettled.to} has to be settled before ${position}`);
     }
-    if (position === from) return { statements: 0, overheadStatements: 0, unmatched: [] };
+    if (position === from) return { statements: 0, overheadStatements: 0, unmatched: [], deadLetters: [] };
     const { connect, disconnect } = this.#options;
     let session: Session;
     try {
@@ -114,7 +144,9 @@ export class Flusher {
       this.#unsettled = undefined;
       return result;
     } catch (error) {
-      throw error instanceof FencedError ? error : toStoreError(error);
+      if (error instanceof FencedError) throw error;
+      if (!isRefusal(error)) attempt.broken ??= error as Error;
+      throw toStoreError(error);
     } finally {
       this.#statements += attempt.statements;
       this.#overheadStatements += attempt.overheadStatements;
@@ -144,25 +176,45 @@ export class Flusher {
   }
 
   async #run(generation: Generation, from: bigint, to: bigint, attempt: Attempt): Promise<FlushResult> {
-    const { session } = attempt;
-    const tally = new UnmatchedTally();
-    let hasMoved = false;
-    try {
-      await this.#describeAgain(generation, session);
-      await attempt.overhead(() => session.query('BEGIN ISOLATION LEVEL READ COMMITTED'));
-      for (const statement of generationStatements(generation)) {
-        attempt.statements += 1;
-        tally.add(statement, await session.query(statement.text, [...statement.values]));
+    await this.#describeMissing(generation, attempt.session);
+    let plan = PLAIN;
+    for (;;) {
+      try {
+        return await this.#transaction(generation, plan, from, to, attempt);
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        plan = await this.#nextPlan(plan, error, generation, attempt.session);
       }
-      hasMoved = await attempt.overhead(() => moveMark(this.#options.mark, from, to, session));
+    }
+  }
+
+  /** Throws `Refusal` when the transaction was refused, and has been rolled back. */
+  async #transaction(
+    generation: Generation,
+    plan: Plan,
+    from: bigint,
+    to: bigint,
+    attempt: Attempt,
+  ): Promise<FlushResult> {
+    const { mark } = this.#options;
+    const tally = new UnmatchedTally();
+    let letters: DeadLetter[];
+    let hasMoved: boolean;
+    try {
+      failpoint('flush:begin:before');
+      await attempt.control(plan.isIsolating ? `${BEGIN}; ${SAVEPOINT}` : BEGIN);
+      const condemned = await this.#write(generation, plan, tally, attempt);
+      letters = [...generation.refused, ...condemned].map(deadLetterOf);
+      await insertDeadLetters(letters, mark, to, attempt);
+      failpoint('flush:mark:before');
+      hasMoved = await attempt.overhead(() => moveMark(mark, from, to, attempt.session));
       if (!hasMoved) await attempt.rollback(undefined);
     } catch (error) {
       await attempt.rollback(error as Error);
-      this.#learnFrom(generation, error);
       throw error;
     }
     if (!hasMoved) {
-      const committed = await this.#settled(session, attempt);
+      const committed = await this.#settled(attempt.session, attempt);
       if (committed !== undefined) return committed;
       throw this.#fenced(undefined);
     }
@@ -170,48 +222,90 @@ export class Flusher {
       statements: attempt.statements,
       overheadStatements: attempt.overheadStatements + 1,
       unmatched: tally.list,
+      deadLetters: refusedTasks(letters),
     };
     await this.#commit(to, result, attempt);
     return result;
   }
 
+  /** Everything that the generation changes; returns what was left out. */
+  async #write(
+    generation: Generation,
+    plan: Plan,
+    tally: UnmatchedTally,
+    attempt: Attempt,
+  ): Promise<readonly Condemned[]> {
+    const units = generationUnits(generation);
+    if (plan.isIsolating) {
+      const isolation = new Isolation(attempt, tally, plan);
+      await isolation.run(units);
+      return isolation.condemned;
+    }
+    let index = 0;
+    for (const unit of units) {
+      for (const statement of unit.statements()) {
+        tally.add(unmatchedGroups(statement, await attempt.run(statement, index)));
+      }
+      index += 1;
+    }
+    return [];
+  }
+
   async #commit(to: bigint, result: FlushResult, attempt: Attempt): Promise<void> {
+    failpoint('flush:commit:before');
     let command: string;
     try {
-      ({ command } = await attempt.overhead(() => attempt.session.query('COMMIT')));
+      const answer = attempt.control('COMMIT');
+      answer.catch(() => {}); // should the failpoint throw, nobody asks
+      failpoint('flush:commit:sent');
+      ({ command } = await answer);
+      failpoint('flush:commit:answered');
     } catch (error) {
-      if (!isRefusal(error)) {
-        this.#unsettled = { to, result };
-        attempt.broken = error as Error;
+      // A pooler that lost the server says so as if it were a refusal.
+      if (isRefusal(error) && !toStoreError(error).outcomeUnknown) {
+        throw failureOf(error) === 'refused' ? new Refusal(error) : error;
       }
+      this.#unsettled = { to, result };
+      attempt.broken = error as Error;
       throw error;
     }
     if (command !== 'COMMIT') throw new StoreError(`the transaction was ended by ${command}`);
   }
 
-  /** Tables that did not exist when the operations came may exist now. */
-  async #describeAgain(generation: Generation, session: Session): Promise<void> {
-    const missing: AggregatedGroup[] = [];
-    for (const level of generation.levels) {
-      for (const group of level) {
-        if (group.kind === 'aggregated' && !group.columns.isDescribed) missing.push(group);
-      }
+  /** What to try after a refusal. Throws its error when there is nothing left to try. */
+  async #nextPlan(plan: Plan, refusal: Refusal, generation: Generation, session: Session): Promise<Plan> {
+    if (plan.checksConstraints) throw refusal.error;
+    if (refusal.statement === undefined)
+      return { isIsolating: true, checksConstraints: true, suspect: undefined };
+    if (refusal.mayBeAltered && !plan.wasDescribed && (await this.#hasBeenAltered(generation, session))) {
+      return { ...PLAIN, wasDescribed: true };
     }
+    return { isIsolating: true, checksConstraints: false, suspect: refusal.unit };
+  }
+
+  /** Tables that did not exist when the operations came may exist now. */
+  async #describeMissing(generation: Generation, session: Session): Promise<void> {
+    const missing = aggregatedGroups(generation).filter(({ columns }) => !columns.isDescribed);
     if (missing.length === 0) return;
     const { columns } = this.#options;
-    const shapes = [...new Set(missing.map(({ shape }) => shape))];
-    for (const shape of shapes) columns.forget(shape);
-    await columns.describe(shapes, session);
+    await columns.describeAnew([...new Set(missing.map(({ shape }) => shape))], session);
     for (const group of missing) group.columns = columns.of(group.shape);
   }
 
-  /** Data and syntax errors may come from a table that was altered: look anew, and run groups apart. */
-  #learnFrom(generation: Generation, error: unknown): void {
-    const { sqlState } = toStoreError(error);
-    if (sqlState?.startsWith('22') !== true && sqlState?.startsWith('42') !== true) return;
-    generation.separate();
-    const shapes: Iterable<Shape> = generation.byRawKey.keys();
-    for (const shape of shapes) this.#options.columns.forget(shape);
+  /** Describes all columns anew. True if some are not what they were: their groups now run apart. */
+  async #hasBeenAltered(generation: Generation, session: Session): Promise<boolean> {
+    const { columns } = this.#options;
+    const groups = aggregatedGroups(generation);
+    await columns.describeAnew([...new Set(groups.map(({ shape }) => shape))], session);
+    let isAltered = false;
+    for (const { shape, columns: before } of groups) {
+      const now = columns.of(shape);
+      // Of what is gone, every group is refused alike.
+      if (!now.isDescribed || generation.isSeparate(shape) || isDeepStrictEqual(before, now)) continue;
+      generation.separate(shape);
+      isAltered = true;
+    }
+    return isAltered;
   }
 
   #fenced(position: bigint | undefined): FencedError {
@@ -221,31 +315,6 @@ export class Flusher {
   }
 }
 
-/** One connection's part in a flush. */
-class Attempt {
-  readonly session: Session;
-  statements = 0;
-  overheadStatements = 0;
-  /** Set when the connection must not be used again. */
-  broken: Error | undefined;
-
-  constructor(session: Session) {
-    this.session = session;
-  }
-
-  overhead<T>(send: () => Promise<T>): Promise<T> {
-    this.overheadStatements += 1;
-    return send();
-  }
-
-  /** After a refusal the connection is good for another transaction; after anything else it is not. */
-  async rollback(cause: Error | undefined): Promise<void> {
-    if (cause !== undefined && !isRefusal(cause)) this.broken = cause;
-    try {
-      await this.overhead(() => this.session.query('ROLLBACK'));
-    } catch (error) {
-      // The first error is the one to report; closing the connection rolls back as well.
-      this.broken ??= error as Error;
-    }
-  }
+function aggregatedGroups({ levels }: Generation): AggregatedGroup[] {
+  return levels.flat().filter((group) => group.kind === 'aggregated');
 }

@@ -5,7 +5,7 @@ import type { OperationValues, Shape } from '../operation.js';
 import { assignmentOf } from './assignment.js';
 import type { Columns, ShapeColumns } from './columns.js';
 import { quoteIdentifier, quoteTable } from './identifier.js';
-import { conditionText } from './separate-statements.js';
+import { conditionText } from './separate-units.js';
 import type { Session } from './session.js';
 
 /** A read of an aggregated column, as it comes out of a ring. Its shape must be known to `Columns`. */

@@ -1,4 +1,5 @@
 import { StoreError } from '../error.js';
+import { failureOf, sqlStateOf } from './failure.js';
 
 /** What of a `pg` client the flush needs: one connection, used by nobody else meanwhile. */
 export interface Session {
@@ -14,12 +15,12 @@ export interface Result {
 /** What `pg` throws, as `StoreError` with PostgreSQL's message and SQLSTATE. */
 export function toStoreError(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
-  const { message, code } = error as { message?: string; code?: string };
-  const sqlState = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
-  return new StoreError(message || String(error), { cause: error, sqlState });
+  const { message } = error as { message?: string };
+  return new StoreError(message || String(error), { cause: error, sqlState: sqlStateOf(error) });
 }
 
 /** True if the server itself answered that it did not do it; false if the answer may have been lost. */
 export function isRefusal(error: unknown): boolean {
-  return (error as { severity?: string }).severity === 'ERROR';
+  // The severity is in the server's language.
+  return (error as { severity?: string }).severity === 'ERROR' || failureOf(error) === 'refused';
 }

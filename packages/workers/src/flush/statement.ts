@@ -1,4 +1,8 @@
 import type { Group } from '../aggregate/group.js';
+import type { PutOperation } from '../operation.js';
+
+/** What is written or refused as a whole. */
+export type Written = Group | PutOperation;
 
 /** One statement of a flush. */
 export interface FlushStatement {
@@ -9,5 +13,5 @@ export interface FlushStatement {
    * `count`: the one group, if an UPDATE or DELETE counted 0 rows; `never`: it does not tell.
    */
   readonly unmatched: 'rows' | 'count' | 'never';
-  readonly groups: readonly Group[];
+  readonly groups: readonly Written[];
 }

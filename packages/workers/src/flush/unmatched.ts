@@ -1,6 +1,5 @@
-import type { Group } from '../aggregate/group.js';
 import type { Result } from './session.js';
-import type { FlushStatement } from './statement.js';
+import type { FlushStatement, Written } from './statement.js';
 
 /** Operations whose condition matched no row. For a statement of the caller's, `where` is its text. */
 export interface Unmatched {
@@ -10,24 +9,28 @@ export interface Unmatched {
   readonly operations: number;
 }
 
+/** The groups that matched no row. */
+export function unmatchedGroups({ unmatched, groups }: FlushStatement, result: Result): Written[] {
+  const { command, rowCount, rows } = result;
+  if (unmatched === 'rows') return rows.map(({ i }) => groups[Number(i) - 1] as Written);
+  const isNone = unmatched === 'count' && rowCount === 0 && (command === 'UPDATE' || command === 'DELETE');
+  return isNone ? [groups[0] as Written] : [];
+}
+
 /** Counts the operations that matched nothing, per table, column and condition. */
 export class UnmatchedTally {
   readonly #counts = new Map<string, Unmatched>();
 
-  add({ unmatched, groups }: FlushStatement, { command, rowCount, rows }: Result): void {
-    if (unmatched === 'rows') {
-      for (const { i } of rows) this.#count(groups[Number(i) - 1]);
-    } else if (unmatched === 'count' && rowCount === 0 && (command === 'UPDATE' || command === 'DELETE')) {
-      this.#count(groups[0]);
-    }
+  add(groups: readonly Written[]): void {
+    for (const group of groups) this.#count(group);
   }
 
   get list(): Unmatched[] {
     return [...this.#counts.values()];
   }
 
-  #count(group: Group | undefined): void {
-    if (group === undefined) return;
+  #count(group: Written): void {
+    if (group.kind === 'put') return;
     const { table, column, whereText } =
       group.kind === 'content' ? { table: '', column: '', whereText: group.text } : group.shape;
     const name = `${table}\0${column}\0${whereText}`;

@@ -27,6 +27,8 @@ export interface LogAppend {
 }
 
 const INITIAL_BYTES = 64 * 1024;
+/** Longer records are copied by the system. */
+const SHORT_BYTES = 512;
 
 /**
  * Frames in memory, one behind the other as in the file: first the *owed* ones, which were written but
@@ -35,6 +37,9 @@ const INITIAL_BYTES = 64 * 1024;
  */
 export class FrameBuffer {
   #bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  #words = new Int32Array(this.#bytes.buffer);
+  /** The memory that the last record came from. */
+  #sourceWords: Int32Array = new Int32Array(0);
   /** End of the owed frames. */
   #owed = 0;
   /** End of all of it. While a frame is open: of its last record. */
@@ -195,13 +200,33 @@ export class FrameBuffer {
     this.#end += FRAME_HEADER_BYTES;
   }
 
+  /** Appends a record, padded. */
   #put(bytes: Uint8Array, start: number, end: number): void {
     const length = end - start;
     const padded = (length + 3) & ~3;
     this.#reserve(padded);
-    this.#bytes.fill(0, this.#end + padded - 4, this.#end + padded);
-    this.#bytes.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), this.#end);
+    // The last word first: its padding is zero, the rest is overwritten.
+    this.#words[(this.#end + padded - 4) >> 2] = 0;
+    if (length > SHORT_BYTES || ((bytes.byteOffset + start) & 3) !== 0) {
+      this.#bytes.set(bytes.subarray(start, end), this.#end);
+    } else {
+      this.#copyWords(bytes, start, length);
+    }
     this.#end += padded;
+  }
+
+  /** For a short record this takes a third of what `set` and its view of the source take. */
+  #copyWords(bytes: Uint8Array, start: number, length: number): void {
+    if (bytes.buffer !== this.#sourceWords.buffer) {
+      this.#sourceWords = new Int32Array(bytes.buffer, 0, bytes.buffer.byteLength >> 2);
+    }
+    const from = this.#sourceWords;
+    const to = this.#words;
+    const whole = length >> 2;
+    let source = (bytes.byteOffset + start) >> 2;
+    let target = this.#end >> 2;
+    for (const end = source + whole; source < end; source++, target++) to[target] = from[source] as number;
+    for (let i = whole << 2; i < length; i++) this.#bytes[this.#end + i] = bytes[start + i] as number;
   }
 
   #reserve(bytes: number): void {
@@ -210,6 +235,7 @@ export class FrameBuffer {
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2));
     this.#bytes.copy(grown, 0, 0, this.#end);
     this.#bytes = grown;
+    this.#words = new Int32Array(grown.buffer);
   }
 }
 

@@ -43,6 +43,16 @@ export function syncDirectory(files: LogFiles, dir: string): void {
   }
 }
 
+/** Names in `dir`; none if it is not there. */
+export function listFiles(dir: string, files: LogFiles): string[] {
+  try {
+    return files.readdirSync(dir);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
 /** Best effort: what cannot be deleted is deleted by the next one that opens the log. */
 export function tryUnlink(files: LogFiles, file: string): void {
   try {

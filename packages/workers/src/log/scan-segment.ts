@@ -64,6 +64,10 @@ function brokenLink(frame: Frame, isFirst: boolean, last: number, limit: number)
 /** What is at offset `at`, where no whole frame is? Undefined: nothing, the segment ends there. */
 function judge(bytes: Buffer, at: number, salt: number, frame: Frame | undefined): SegmentFault | undefined {
   const content = contentFrom(bytes, at);
+  if (at === FRAMES_AT && bytes.length > FRAMES_AT) {
+    const reason = 'the first frame is not readable, though it was on disk before the segment got its name';
+    return { state: 'corrupt', reason, bytes: content };
+  }
   if (content === 0) return undefined;
   const proof = frame !== undefined && frame.syncedTo > at ? at : findProof(bytes, at, salt);
   if (proof !== undefined) {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { type LogFiles, NODE_FILES } from './log-files.js';
+import { type LogFiles, listFiles, NODE_FILES } from './log-files.js';
 import { type SegmentFault, scanSegment } from './scan-segment.js';
-import { HEADER_BYTES, readSegmentHeader, type SegmentHeader } from './segment-header.js';
+import { FRAMES_AT, readSegmentHeader, type SegmentHeader } from './segment-header.js';
 import { sequenceOf } from './segment-name.js';
 
 /** A segment as it was found. */
@@ -41,19 +41,20 @@ export function readChain(dir: string, owner: SegmentOwner, files: LogFiles = NO
   // From the newest on: each says how far those before it count.
   for (const name of listSegments(dir, files).reverse()) {
     const segment = readSegment(join(dir, name), name, owner, limit, files);
+    if (segment === undefined) continue;
     found.push(segment);
     if (segment.header !== undefined) limit = Math.min(limit, segment.header.previous);
   }
   let reached = 0;
-  return found.reverse().map((segment) => {
-    const linked = link(segment, reached);
+  return found.reverse().map((segment, i) => {
+    const linked = link(segment, reached, found[i + 1]);
     if (linked.header !== undefined) reached = Math.min(linked.last, linked.limit);
     return linked;
   });
 }
 
 /** Judges a segment by those around it: they counted up to `reached` before it, and go on at its `limit`. */
-function link(segment: FoundSegment, reached: number): FoundSegment {
+function link(segment: FoundSegment, reached: number, next: FoundSegment | undefined): FoundSegment {
   const { header, limit, last, fault } = segment;
   if (limit === Number.POSITIVE_INFINITY) return segment;
   // All of it was written again in the next one, so it does not matter that it cannot be read.
@@ -64,33 +65,25 @@ function link(segment: FoundSegment, reached: number): FoundSegment {
       fault: { ...fault, state: 'corrupt', reason: `${fault.reason}, but the log goes on` },
     };
   }
-  if (fault !== undefined || last >= limit) return segment;
+  // What is missing may be in one that cannot be read: then that one is at fault.
+  if (fault !== undefined || last >= limit || next?.header === undefined) return segment;
   const reason = `operations ${last + 1} to ${limit} are missing before the next segment`;
   return { ...segment, fault: { state: 'corrupt', reason, bytes: 0 } };
 }
 
-function listSegments(dir: string, files: LogFiles): string[] {
+export function listSegments(dir: string, files: LogFiles): string[] {
   const names = listFiles(dir, files).filter((name) => sequenceOf(name) !== undefined);
   return names.sort((a, b) => (sequenceOf(a) as number) - (sequenceOf(b) as number));
 }
 
-/** Names in `dir`; none if it is not there. */
-export function listFiles(dir: string, files: LogFiles): string[] {
-  try {
-    return files.readdirSync(dir);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
-}
-
+/** Undefined if it was deleted since its name was read. */
 function readSegment(
   file: string,
   name: string,
   owner: SegmentOwner,
   limit: number,
   files: LogFiles,
-): FoundSegment {
+): FoundSegment | undefined {
   const sequence = sequenceOf(name) as number;
   const none = {
     name,
@@ -108,12 +101,13 @@ function readSegment(
   try {
     bytes = files.readFileSync(file);
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     const reason = `cannot be read: ${(error as Error).message}`;
     return { ...none, bytes: 0, header: undefined, fault: { state: 'corrupt', reason, bytes: 0 } };
   }
   const header = readSegmentHeader(bytes);
   if (typeof header === 'string') {
-    const state = bytes.length < HEADER_BYTES ? 'torn' : 'corrupt';
+    const state = bytes.length < FRAMES_AT ? 'torn' : 'corrupt';
     return {
       ...none,
       bytes: bytes.length,

@@ -16,7 +16,8 @@ import { crc32c } from '@node-rs/crc32';
  * `run` numbers the runs of the process. `salt` is random and seeds every CRC of the frames, so that a
  * frame of another segment never counts as one of this. `sequence` orders the segments of a shard.
  * `previous` is the position up to which the segments before this one count: what they hold beyond is
- * void. The frames have pages of their own, so that no append writes the header again.
+ * void. The frames have pages of their own, so that no append writes the header again. A segment gets its
+ * name when its first frames are on disk; without any it is only after an operator cut them off.
  */
 export interface SegmentHeader {
   readonly logId: string;
@@ -27,7 +28,6 @@ export interface SegmentHeader {
   readonly previous: number;
 }
 
-export const HEADER_BYTES = 64;
 export const FRAMES_AT = 4096;
 const VERSION = 1;
 const MAGIC = Buffer.from('zmsgwal\0', 'latin1');
@@ -48,7 +48,7 @@ export function writeSegmentHeader(bytes: Buffer, header: SegmentHeader): void {
 
 /** The header, or what is wrong with it. */
 export function readSegmentHeader(bytes: Buffer): SegmentHeader | string {
-  if (bytes.length < HEADER_BYTES) return 'the file is shorter than its header';
+  if (bytes.length < FRAMES_AT) return 'the file is shorter than its header';
   if (crc32c(bytes.subarray(0, CRC_AT)) !== bytes.readUInt32LE(CRC_AT))
     return 'the header has a wrong checksum';
   if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) return 'this is not a segment of a log';

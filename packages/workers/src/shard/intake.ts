@@ -32,7 +32,7 @@ interface Waiting {
 /** What is asked of the shard, once everything before it is folded. */
 export interface IntakeRequests {
   onRead(request: ReadRequest): void;
-  /** The operation cannot be folded; it is passed over. */
+  /** The operation cannot be folded; it will be a dead letter. */
   onRefused(operation: Operation, error: InvalidTaskError): void;
   onFlush(request: FlushRequest, inbox: Inbox): void;
 }
@@ -114,7 +114,8 @@ export class Intake {
     try {
       this.#aggregator.add(operation);
     } catch (error) {
-      if (!(error instanceof InvalidTaskError)) throw error;
+      if (!(error instanceof InvalidTaskError) || operation.kind !== 'aggregated') throw error;
+      this.#aggregator.refuse(operation, error);
       this.#requests.onRefused(operation, error);
     }
     this.operations += 1;

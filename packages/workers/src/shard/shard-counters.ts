@@ -14,6 +14,7 @@ const FIELDS = [
   'flushes',
   'flushFailures',
   'unmatched',
+  'deadLetters',
   'statements',
   'overheadStatements',
 ] as const;

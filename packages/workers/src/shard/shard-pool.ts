@@ -246,6 +246,7 @@ function toEvent(
 ): ShardEvent {
   switch (notice.type) {
     case 'flush:transaction:failed':
+    case 'flush:task:refused':
       return { ...notice, error: storeError(notice.error) };
     case 'shard:task:refused':
       return { ...notice, error: new InvalidTaskError(notice.error.message) };

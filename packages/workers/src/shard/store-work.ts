@@ -144,6 +144,15 @@ export class StoreWork {
       counters.add(shard, 'unmatched', unmatched.operations);
       this.#parts.notify({ type: 'flush:task:unmatched', shard, ...unmatched });
     }
+    for (const refused of result.deadLetters) {
+      counters.add(shard, 'deadLetters', refused.deadLetters);
+      this.#parts.notify({
+        type: 'flush:task:refused',
+        shard,
+        ...refused,
+        error: errorRecord(refused.error),
+      });
+    }
     counters.set(shard, 'pendingGroups', this.#parts.aggregator.groups);
     this.#parts.notify({ type: 'flush:transaction:committed', shard, groups, operations, durationMs });
     this.#parts.board.settle(operations, units);

@@ -1,19 +1,19 @@
 import type { Generation } from '../aggregate/generation.js';
 import type { AggregatedGroup } from '../aggregate/group.js';
 import type { Shape } from '../operation.js';
-import { putStatements } from './put-statements.js';
-import { contentStatement, separateStatements } from './separate-statements.js';
-import { setStatements } from './set-statements.js';
-import type { FlushStatement } from './statement.js';
+import { putUnits } from './put-units.js';
+import { contentUnit, separateUnit } from './separate-units.js';
+import { setUnits } from './set-units.js';
+import type { FlushUnit } from './unit.js';
 
 /** Everything that a flush changes, in an order that is as good as that of the operations. */
-export function* generationStatements(generation: Generation): Generator<FlushStatement> {
-  yield* putStatements(generation.puts);
+export function* generationUnits(generation: Generation): Generator<FlushUnit> {
+  yield* putUnits(generation.puts);
   for (const level of generation.levels) {
     const sets = new Map<Shape, AggregatedGroup[]>();
     for (const group of level) {
-      if (group.kind === 'content') yield contentStatement(group);
-      else if (group.reach !== 'row' || generation.isSeparate) yield* separateStatements(group);
+      if (group.kind === 'content') yield contentUnit(group);
+      else if (group.reach !== 'row' || generation.isSeparate(group.shape)) yield separateUnit(group);
       else {
         const set = sets.get(group.shape);
         if (set === undefined) sets.set(group.shape, [group]);
@@ -22,7 +22,7 @@ export function* generationStatements(generation: Generation): Generator<FlushSt
     }
     // Shapes in one order too, for the locks' sake.
     const shapes = [...sets.keys()].sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1));
-    for (const shape of shapes) yield* setStatements(sets.get(shape) as AggregatedGroup[]);
+    for (const shape of shapes) yield* setUnits(sets.get(shape) as AggregatedGroup[]);
   }
 }
 

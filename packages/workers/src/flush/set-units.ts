@@ -3,11 +3,13 @@ import type { KeyColumn } from '../aggregate/row-key.js';
 import { arrayLiteral } from './array-literal.js';
 import { type Assignment, assignmentOf, EMPTY } from './assignment.js';
 import { quoteIdentifier, quoteTable } from './identifier.js';
+import { separateUnit } from './separate-units.js';
 import type { FlushStatement } from './statement.js';
+import type { FlushUnit } from './unit.js';
 
-/** Rows in one UPDATE. */
+/** Rows in one unit, and so in one UPDATE. */
 const MAX_ROWS = 5000;
-/** Characters of parameters in one UPDATE, unless a single row has more. */
+/** Characters of parameters in one unit, unless a single row has more. */
 const MAX_CHARS = 8 << 20;
 /** PostgreSQL takes 65,535 parameters; rows to insert come as parameters of their own. */
 const MAX_PARAMETERS = 20_000;
@@ -21,18 +23,36 @@ interface Row {
  * Groups of one shape and level, all of reach `row`: one statement per form of assignment. Rows are in
  * the order of their keys, so that two flushes take their locks in the same order.
  */
-export function* setStatements(groups: readonly AggregatedGroup[]): Generator<FlushStatement> {
+export function* setUnits(groups: readonly AggregatedGroup[]): Generator<FlushUnit> {
   for (const round of roundsOf(groups)) {
-    yield* insertStatements(round);
-    const forms = new Map<string, Row[]>();
-    for (const group of round) {
-      const assignment = assignmentOf(group);
-      const rows = forms.get(assignment.form);
-      if (rows === undefined) forms.set(assignment.form, [{ group, assignment }]);
-      else rows.push({ group, assignment });
-    }
-    for (const rows of forms.values()) for (const chunk of chunksOf(rows)) yield updateStatement(chunk);
+    const rows = round.map((group) => ({ group, assignment: assignmentOf(group) }));
+    // Where a row is to be inserted first, it stays with its update.
+    const sets = round[0]?.shape.insertColumns === undefined ? formsOf(rows) : [rows];
+    for (const set of sets) for (const chunk of chunksOf(set)) yield unitOf(chunk);
   }
+}
+
+function unitOf(rows: readonly Row[]): FlushUnit {
+  const groups = rows.map(({ group }) => group);
+  return {
+    groups,
+    *statements() {
+      yield* insertStatements(groups);
+      for (const form of formsOf(rows)) yield updateStatement(form);
+    },
+    part: (from, to) => unitOf(rows.slice(from, to)),
+    apart: () => separateUnit(groups[0] as AggregatedGroup),
+  };
+}
+
+function formsOf(rows: readonly Row[]): Iterable<Row[]> {
+  const forms = new Map<string, Row[]>();
+  for (const row of rows) {
+    const form = forms.get(row.assignment.form);
+    if (form === undefined) forms.set(row.assignment.form, [row]);
+    else form.push(row);
+  }
+  return forms.values();
 }
 
 /**

@@ -2,8 +2,17 @@ import type { AggregatedGroup, ContentGroup, Target } from '../aggregate/group.j
 import { assignmentOf, EMPTY } from './assignment.js';
 import { quoteIdentifier, quoteTable } from './identifier.js';
 import type { FlushStatement } from './statement.js';
+import { type FlushUnit, singleUnit } from './unit.js';
 
 /** One group, its condition as the caller wrote it: exact for whatever PostgreSQL takes. */
+export function separateUnit(group: AggregatedGroup): FlushUnit {
+  return singleUnit(group, () => separateStatements(group));
+}
+
+export function contentUnit(group: ContentGroup): FlushUnit {
+  return singleUnit(group, () => [contentStatement(group)]);
+}
+
 export function separateStatements(group: AggregatedGroup): FlushStatement[] {
   const { shape } = group;
   const update = updateStatement(group);

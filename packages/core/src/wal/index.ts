@@ -1,0 +1,8 @@
+export {
+  inspectLog,
+  type LogInspection,
+  type SegmentInspection,
+  type ShardInspection,
+} from '@zmsg/workers/log';
+export { cutWal } from './cut-wal.js';
+export { type WalDirOptions, walDir } from './wal-dir.js';
