@@ -5,15 +5,7 @@ const MAX_EXAMPLES = 5;
 
 /** The table of all scenarios, and the total in one line. */
 export function formatSummary(results: readonly ScenarioResult[]): string {
-  const head = [
-    'scenario',
-    'cycles',
-    'acknowledged',
-    'lost',
-    'double',
-    'rejected',
-    'recovery p50/max',
-  ];
+  const head = ['scenario', 'cycles', 'acknowledged', 'lost', 'double', 'rejected', 'recovery p50/max'];
   const ran = results.filter(({ skipped }) => skipped === undefined);
   const rows = ran.map((result) => [
     result.name,

@@ -53,7 +53,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     let cycles = 0;
     while (cycles < options.cycles && violations.length === 0 && performance.now() < end) {
       await scenario.cycle(arena, cycles);
-      violations = await arena.finishCycle();
+      violations = [...(await arena.finishCycle()), ...lettersLeft(scenario, arena)];
       cycles += 1;
       options.onCycle?.(cycles);
     }
@@ -72,6 +72,12 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     if (keep) await own?.stop();
     else await own?.destroy();
   }
+}
+
+function lettersLeft({ leavesDeadLetters }: Scenario, { deadLetters }: Arena): Violation[] {
+  if (leavesDeadLetters === true || deadLetters === 0) return [];
+  const detail = 'refused again when they were retried';
+  return [{ kind: 'failed', item: `${deadLetters} dead letters`, amount: deadLetters, detail }];
 }
 
 function nothing(name: string, skipped: string): ScenarioResult {

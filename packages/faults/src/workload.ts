@@ -57,8 +57,12 @@ async function run(): Promise<void> {
   if (spec.rate > 0) await stopped;
   clearInterval(flushing);
   await load.stop();
-  if (spec.rate === 0) await stage('queue', () => drainQueue(zm));
-  await stage('flush', () => zm.flush());
+  if (spec.rate === 0) {
+    await stage('queue', () => drainQueue(zm));
+    await stage('dead letters', () => retryDeadLetters(zm));
+  }
+  // What cannot be flushed, since the engine is fenced for one, must not keep it from closing.
+  await stage('flush', () => zm.flush()).catch(() => {});
   await stage('close', () => zm.close());
   // Receipts answer at the latest when the engine is closed.
   await new Promise((resolve) => setImmediate(resolve));
@@ -84,5 +88,17 @@ async function drainQueue(zm: ZMsg): Promise<void> {
     const { waiting, delayed, active, failed } = await queue.stats();
     if (waiting + delayed + active + failed === 0) return;
     await new Promise((resolve) => setTimeout(resolve, QUEUE_POLL_MS));
+  }
+}
+
+/** What was refused while its table was away is applied now; what is refused again stays. */
+async function retryDeadLetters(zm: ZMsg): Promise<void> {
+  const letters = zm.deadLetters();
+  let after = '0';
+  for (;;) {
+    const ids = (await letters.list({ after })).map(({ id }) => id);
+    if (ids.length === 0) return;
+    await letters.retry(ids);
+    after = ids.at(-1) ?? after;
   }
 }

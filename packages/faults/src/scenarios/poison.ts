@@ -8,6 +8,7 @@ export const poison: Scenario = {
   name: 'poison',
   title: 'rows that PostgreSQL refuses, among others',
   cycles: 3,
+  leavesDeadLetters: true,
   async cycle(arena) {
     const process = arena.launch({ poison: true, flushEveryMs: 200 });
     await process.opened;
