@@ -9,6 +9,10 @@ import pg from 'pg';
 /** Everything a suite measures on: real servers, an engine, and the clients a user would have instead. */
 export interface Stage {
   zm: ZMsg;
+  /** Of the database, for engines of a suite's own. */
+  dsn: string;
+  /** For their files; deleted at the end. */
+  dir: string;
   pool: pg.Pool;
   redis: Redis;
 }
@@ -54,9 +58,9 @@ async function setUp(options: StageOptions, onClose: (close: () => unknown) => v
     redisAddr: addr,
     postgresMaxOpenConns: POOL_SIZE,
     cachePrefix: `bench:${process.pid}:`,
-    dataDir: dir,
+    dataDir: join(dir, 'stage'),
     logLevel: 'error',
   });
   onClose(() => zm.close());
-  return { zm, pool, redis };
+  return { zm, dsn, dir, pool, redis };
 }

@@ -49,6 +49,8 @@ export interface Engine {
   migrations(): Migrations;
   delayQueue(): Promise<DelayQueue>;
   stats(): EngineStats;
+  /** For what no call's promise tells. */
+  readonly logger: Logger;
   close(): Promise<void>;
 }
 
@@ -203,6 +205,7 @@ async function wire(
 
   return {
     options,
+    logger,
     store,
     reader,
     writer,

@@ -1,8 +1,11 @@
 export {
   BackpressureError,
   ClosedError,
+  type Durability,
+  FencedError,
   InvalidTaskError,
   InvalidValueError,
+  LogError,
   type Receipt,
   ShardError,
   StoreError,
@@ -38,4 +41,10 @@ export { type Buildable, counter, map, slice, sql, table } from './sql/index.js'
 export type { EngineStats } from './stats.js';
 export type { Rows, Session, WaitOptions } from './store/store.js';
 export type { BatchResult } from './write/batch-run.js';
-export { type CacheOptions, type DelayOptions, type DelayQueueView, ZMsg } from './zmsg.js';
+export {
+  type CacheOptions,
+  type DelayOptions,
+  type DelayQueueView,
+  type PeriodicOptions,
+  ZMsg,
+} from './zmsg.js';

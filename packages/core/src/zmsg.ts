@@ -20,6 +20,7 @@ import type { Migrations } from './migrate/index.js';
 import { type Duration, parseDuration } from './options/duration.js';
 import type { ZMsgOptions } from './options/zmsg-options.js';
 import { raceAbort } from './race-abort.js';
+import { onShutdown } from './shutdown-signals.js';
 import { type Buildable, isReadTask, toTask } from './sql/index.js';
 import type { EngineStats } from './stats.js';
 import type { Rows, WaitOptions } from './store/store.js';
@@ -53,6 +54,7 @@ export type DelayQueueView = Pick<DelayQueue, 'failed' | 'retryFailed' | 'discar
 export class ZMsg extends EventEmitter<EngineEvents> {
   readonly #engine: Engine;
   #closing: Promise<void> | undefined;
+  #ignoreSignals = () => {};
   /** Strong and delayed writes and queries under way, which `close()` waits for. */
   readonly #active = new Set<Promise<unknown>>();
 
@@ -75,6 +77,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
       zm?.emit(event.type as keyof EngineEvents, event as never);
     });
     zm = new ZMsg(engine);
+    zm.#heedSignals();
     return zm;
   }
 
@@ -347,21 +350,45 @@ export class ZMsg extends EventEmitter<EngineEvents> {
 
   /**
    * Stops taking calls, waits for those under way, drains the rings, flushes, releases the node id,
-   * closes all connections. Can be called again; the same promise answers.
+   * closes all connections. Can be called again; the same promise answers. SIGTERM and SIGINT do the same,
+   * unless the application listens to them itself; then they flush.
    *
    * @throws StoreError when PostgreSQL did not take everything within `shutdown_timeout`: it says how
-   *   many operations were not written
+   *   many operations were not written, and how many of them stay in the log for the next start
    */
   close(): Promise<void> {
     this.#closing ??= (async () => {
-      await settledWithin(this.#active, this.#engine.options.shutdownTimeoutMs);
-      await this.#engine.close();
+      try {
+        await settledWithin(this.#active, this.#engine.options.shutdownTimeoutMs);
+        await this.#engine.close();
+      } finally {
+        this.#ignoreSignals();
+      }
     })();
     return this.#closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** What was not written is in the log of the process, from `Engine.close`. */
+  #heedSignals(): void {
+    const { logger, shards, options } = this.#engine;
+    this.#ignoreSignals = onShutdown({
+      close: async (signal) => {
+        logger.info({ signal }, 'closing');
+        await this.close().catch(() => {});
+      },
+      flush: async (signal) => {
+        if (this.#closing !== undefined) return;
+        logger.info({ signal }, 'flushing');
+        const timeout = AbortSignal.timeout(options.shutdownTimeoutMs);
+        await shards.flush({ signal: timeout }).catch((error: unknown) => {
+          logger.error({ err: error, atRisk: shards.stats().atRisk }, 'not everything was flushed');
+        });
+      },
+    });
   }
 
   #migrations(): Migrations {

@@ -14,6 +14,7 @@ import type { CallOptions, Receipt, Shards, ShardsOptions, ShardsStats, SubmitOp
 import type { ReadTask, WriteTask } from './task.js';
 
 const CLOSE_TIMEOUT_MS = 30_000;
+const MAX_TIMER_MS = 0x7fffffff;
 const MAX_SHARDS = 1024;
 const MAX_PENDING = 1 << 30;
 const MAX_PENDING_BYTES = 2 ** 36;
@@ -33,10 +34,10 @@ const MAX_PENDING_BYTES = 2 ** 36;
 export async function startShards(options: ShardsOptions): Promise<Shards> {
   checkRange('shards', options.shards, 1, MAX_SHARDS);
   checkRange('batchSize', options.batchSize, 1, MAX_PENDING);
-  checkRange('batchIntervalMs', options.batchIntervalMs, 1, 0x7fffffff);
+  checkRange('batchIntervalMs', options.batchIntervalMs, 1, MAX_TIMER_MS);
   checkRange('pendingMax', options.pendingMax, 1, MAX_PENDING);
   checkRange('pendingMaxBytes', options.pendingMaxBytes, 1, MAX_PENDING_BYTES);
-  checkRange('log.syncIntervalMs', options.log.syncIntervalMs, 1, 0x7fffffff);
+  checkRange('log.syncIntervalMs', options.log.syncIntervalMs, 1, MAX_TIMER_MS);
   checkRange('ringBytes', options.ringBytes, MIN_RING_BYTES, MAX_RING_BYTES);
   if ((options.ringBytes & (options.ringBytes - 1)) !== 0) {
     throw new InvalidValueError(`ringBytes must be a power of two, not ${options.ringBytes}`);
@@ -66,7 +67,8 @@ export async function recoverLog(options: ShardsOptions): Promise<number> {
 async function recover(options: ShardsOptions, log: OwnedLog): Promise<number> {
   const shards = await start(options, log);
   const { recovered } = shards.stats().log;
-  await shards.close();
+  // However long it takes: failures are reported, and an end of the process loses nothing.
+  await shards.close({ timeoutMs: MAX_TIMER_MS });
   return recovered;
 }
 

@@ -44,6 +44,13 @@ test('what the server did not say, or said at its end, is retried', () => {
   expect(failureOf(Object.assign(new Error(), { severity: 'FATAL', code: '42501' }))).toBe('retry');
 });
 
+test('a value that grows too large on its way is refused, though the server calls that an internal error', () => {
+  const error = Object.assign(new Error(), { code: 'XX000', routine: 'MemoryContextSizeFailure' });
+  expect(failureOf(error)).toBe('refused');
+  expect(failureOf(new StoreError('', { sqlState: 'XX000', cause: error }))).toBe('refused');
+  expect(failureOf(Object.assign(new Error(), { code: 'XX000', routine: 'elog' }))).toBe('retry');
+});
+
 test('a shard that was taken over stops', () => {
   expect(failureOf(new FencedError(''))).toBe('fatal');
 });

@@ -20,13 +20,13 @@ export function openLog(disk: LogDisk, options: Partial<ShardLogOptions> = {}): 
 const DEFINITION = 1;
 const OPERATION = 2;
 
-/** `i32 length | type | shape | zeros | random-looking content`. */
+/** `i32 length | type | shape | content`, of which every second KiB is zeros. */
 function record(type: number, shape: number, length: number, seed: number): Buffer {
   const bytes = Buffer.alloc(length);
   bytes.writeInt32LE(length, 0);
   bytes[4] = type;
   bytes[5] = shape;
-  for (let i = 6; i < length; i++) bytes[i] = (i >> 9) % 2 === 1 ? 0 : (seed * 31 + i * 7) & 0xff;
+  for (let i = 6; i < length; i++) bytes[i] = (i >> 10) % 2 === 1 ? 0 : (seed * 31 + i * 7) & 0xff;
   return bytes;
 }
 

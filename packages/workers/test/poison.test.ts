@@ -1,5 +1,8 @@
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { armFailpoints } from '../dist/failpoint.js';
+import { taskOfGroup } from '../dist/flush/dead-letter-task.js';
+import { isTransactionControl } from '../dist/flush/transaction-control.js';
 import { CommitCutter } from './commit-cutter.js';
 import { lettersOf, retryAll } from './dead-letter-fixture.js';
 import { type OperationInput, openDatabase } from './fold-fixture.js';
@@ -382,4 +385,74 @@ test('a name that is no text for PostgreSQL makes a dead letter all the same', a
   const { deadLetters } = await behind.flush();
   expect(deadLetters).toHaveLength(2);
   expect((await lettersOf(client)).map(({ table_name }) => table_name).sort()).toEqual(['a\ufffdb', null]);
+});
+
+test.each([
+  'flush:begin:before',
+  'flush:statement:before',
+  'flush:mark:before',
+  'flush:commit:before',
+  'flush:commit:sent',
+  'flush:commit:answered',
+])('a flush that breaks off at %s is written once by its retry', async (name) => {
+  for (let id = 1; id <= 20; id++) await behind.add(counter('inc', id === 7 ? 5000 : 1, id));
+  // The first two passes belong to the attempt without savepoints, where there are two.
+  const skip = name === 'flush:statement:before' ? 3 : name === 'flush:begin:before' ? 1 : 0;
+  armFailpoints(`${name}=throw:${skip}`);
+  await expect(behind.flush()).rejects.toMatchObject({ message: `failpoint ${name}` });
+  armFailpoints(undefined);
+  expect(behind.broken).toBe(1);
+  expect((await behind.flush()).deadLetters).toMatchObject([{ deadLetters: 1 }]);
+  expect(await value('SELECT sum(likes)::int FROM t')).toBe(19);
+  expect(await lettersOf(client)).toHaveLength(1);
+});
+
+test.each([
+  'COMMIT',
+  ' -- done\n commit',
+  '/* a /* nested */ comment */ ROLLBACK',
+  'SAVEPOINT zmsg',
+  'end',
+  'COPY child FROM STDIN',
+])('a statement of the caller cannot end the transaction: %s', async (text) => {
+  await behind.add(counter('inc', 1, 1));
+  content(text, []);
+  content('UPDATE t SET likes = 5 WHERE id = 2; COMMIT', []);
+  content(`UPDATE t SET likes = 7 WHERE id = 3 /* ; COMMIT */`, []);
+  const { deadLetters } = await behind.flush();
+  expect(deadLetters).toMatchObject([
+    { sqlState: '2D000', deadLetters: 1 },
+    { sqlState: '42601', deadLetters: 1 },
+  ]);
+  expect(await value('SELECT sum(likes)::int FROM t')).toBe(8);
+});
+
+test('words that only begin like those of a transaction are statements like others', () => {
+  for (const text of [
+    'ENDING',
+    'SELECT 1 -- ;\nCOMMIT',
+    'COPY child TO STDOUT',
+    'beginning',
+    '',
+    '/* open',
+  ]) {
+    expect(isTransactionControl(text)).toBe(false);
+  }
+});
+
+test('a task that is too large to be kept is kept as an excerpt, which cannot be run', () => {
+  const put = { kind: 'put', key: 'k', data: new Uint8Array(210 << 20) } as const;
+  const task = taskOfGroup(put);
+  expect(task.isExcerpt).toBe(true);
+  expect(JSON.stringify(task).length).toBeLessThan(5000);
+  expect(taskOfGroup({ ...put, data: new Uint8Array(2000) })).not.toHaveProperty('isExcerpt');
+});
+
+test('a statement that is larger than PostgreSQL takes is not sent, and holds nothing up', async () => {
+  const half = Buffer.alloc(550 << 20);
+  content('SELECT $1::bytea, $2::bytea', [half, half]);
+  await behind.add(counter('inc', 1, 1));
+  expect((await behind.flush()).deadLetters).toMatchObject([{ sqlState: '54000', deadLetters: 1 }]);
+  expect(await value('SELECT likes FROM t WHERE id = 1')).toBe(1);
+  expect((await lettersOf(client))[0]?.task).toMatchObject({ isExcerpt: true });
 });

@@ -1,6 +1,12 @@
-import { cutWal, inspectLog, type LogInspection, walDir } from '@zmsg/core/wal';
-import { type Command, InvalidArgumentError } from 'commander';
+import { adoptWal, cutWal, inspectLog, type LogInspection, walDir } from '@zmsg/core/wal';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { layOut } from '../demo/table.js';
+
+interface AdoptFlags {
+  postgres?: string;
+  config?: string;
+  force?: boolean;
+}
 
 interface WalFlags {
   config?: string;
@@ -34,6 +40,27 @@ export function addWal(program: Command): void {
       const { discarded, files } = cutWal(file, offset);
       for (const cut of files) console.log(`moved to ${cut}`);
       console.log(`${discarded} readable operations discarded`);
+    });
+  addAdoption(wal);
+}
+
+function addAdoption(wal: Command): void {
+  wal
+    .command('adopt')
+    .description('apply the log of a node that is no more to PostgreSQL, once, and delete it')
+    .argument('<DIR>', 'data directory of that node')
+    .addOption(new Option('--postgres <DSN>', 'database; wins over ZMSG_POSTGRES_DSN').conflicts('config'))
+    .addOption(new Option('--config <FILE>', 'YAML file of the engine'))
+    .option('--force', 'also while a process owns the directory: it is fenced, and the log is kept')
+    .action(async (dir: string, { postgres, config, force }: AdoptFlags) => {
+      const { ZMSG_POSTGRES_DSN, ...env } = process.env;
+      const operations = await adoptWal({
+        dataDir: dir,
+        config: postgres === undefined ? config : { postgresDsn: postgres },
+        env: postgres === undefined ? { ...env, ZMSG_POSTGRES_DSN } : env,
+        force,
+      });
+      console.log(`${operations} operations applied`);
     });
 }
 

@@ -1,8 +1,15 @@
+import { StoreError } from '../error.js';
 import { failpoint } from '../failpoint.js';
 import { failureOf } from './failure.js';
 import { Refusal } from './refusal.js';
 import { isRefusal, type Result, type Session } from './session.js';
-import type { FlushStatement } from './statement.js';
+import type { FlushStatement, Written } from './statement.js';
+import { isTransactionControl } from './transaction-control.js';
+import type { FlushUnit } from './unit.js';
+import { unmatchedGroups } from './unmatched.js';
+
+/** PostgreSQL ends the connection over a message of 1 GiB; some room for what stands around the values. */
+const MAX_MESSAGE_BYTES = (1 << 30) - (1 << 20);
 
 /** One connection's part in a flush. */
 export class Attempt {
@@ -16,12 +23,43 @@ export class Attempt {
     this.session = session;
   }
 
-  /** Sends a statement of the n-th unit. Throws `Refusal` if it is bad for good, else what `pg` throws. */
-  async run(statement: FlushStatement, unit?: number): Promise<Result> {
+  /**
+   * Runs the n-th unit; returns its groups that matched no row. Throws `Refusal` if it is bad for good,
+   * else what `pg` throws.
+   */
+  async run(unit: FlushUnit, index?: number): Promise<Written[]> {
+    const unmatched: Written[] = [];
+    try {
+      for (const statement of unit.statements()) {
+        unmatched.push(...unmatchedGroups(statement, await this.#send(statement, index)));
+      }
+    } catch (error) {
+      // No JavaScript string is long enough for the statement.
+      throw error instanceof RangeError ? new Refusal(tooLarge(error.message), undefined, index) : error;
+    }
+    return unmatched;
+  }
+
+  /** Lets PostgreSQL look at a statement without running it. Throws what `pg` throws. */
+  explain(text: string, values: unknown[]): Promise<Result> {
+    const query = { text: `EXPLAIN ${text}`, values, queryMode: 'extended' } as const;
+    return this.overhead(() => this.session.query(query));
+  }
+
+  async #send(statement: FlushStatement, unit: number | undefined): Promise<Result> {
     failpoint('flush:statement:before');
+    const { text, values, groups } = statement;
+    if (groups[0]?.kind === 'content' && isTransactionControl(text)) {
+      const message = 'a task cannot begin or end a transaction, nor COPY FROM STDIN';
+      throw new Refusal(new StoreError(message, { sqlState: '2D000' }), statement, unit);
+    }
+    const bytes = bytesOf(text) + values.reduce((sum: number, value) => sum + bytesOf(value), 0);
+    if (bytes > MAX_MESSAGE_BYTES) {
+      throw new Refusal(tooLarge(`a statement of ${bytes} bytes`), statement, unit);
+    }
     this.statements += 1;
     try {
-      return await this.session.query(statement.text, [...statement.values]);
+      return await this.session.query({ text, values: [...values], queryMode: 'extended' });
     } catch (error) {
       throw failureOf(error) === 'refused' ? new Refusal(error, statement, unit) : error;
     }
@@ -47,4 +85,13 @@ export class Attempt {
       this.broken ??= error as Error;
     }
   }
+}
+
+function tooLarge(what: string): StoreError {
+  return new StoreError(`too large for PostgreSQL: ${what}`, { sqlState: '54000' });
+}
+
+function bytesOf(value: unknown): number {
+  if (typeof value === 'string') return value.length < 1024 ? value.length : Buffer.byteLength(value);
+  return ArrayBuffer.isView(value) ? value.byteLength : 0;
 }

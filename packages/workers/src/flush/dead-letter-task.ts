@@ -59,7 +59,14 @@ export function taskOfOperation(operation: AggregatedOperation): DeadLetterTask 
 }
 
 function taskOfAggregated(group: AggregatedGroup): DeadLetterTask {
-  return { ...describe(group), change: changeOf(group), ...kept(separateStatements(group)) };
+  const head = describe(group);
+  try {
+    return { ...head, change: changeOf(group), ...kept(separateStatements(group)) };
+  } catch (error) {
+    // No JavaScript string is long enough for it.
+    if (error instanceof RangeError) return { ...head, statements: [], isExcerpt: true };
+    throw error;
+  }
 }
 
 function taskOfContent(group: ContentGroup): DeadLetterTask {

@@ -41,7 +41,14 @@ export function failureOf(error: unknown): Failure {
   const sqlState = sqlStateOf(error);
   // No answer of the server's, or its last.
   if (sqlState === undefined || severity === 'FATAL' || severity === 'PANIC') return 'retry';
+  if (sqlState === 'XX000' && isTooLarge(error)) return 'refused';
   return EXCEPTIONS[sqlState] ?? (RETRIED_CLASSES.has(sqlState.slice(0, 2)) ? 'retry' : 'refused');
+}
+
+/** A value of less than 1 GiB may need more than that on its way; PostgreSQL has no code of its own for it. */
+function isTooLarge(error: unknown): boolean {
+  const { routine, cause } = error as { routine?: string; cause?: { routine?: string } };
+  return /alloc|SizeFailure/i.test(routine ?? cause?.routine ?? '');
 }
 
 /** Of what `pg` throws, and of a `StoreError`. Undefined: the error is not the server's. */

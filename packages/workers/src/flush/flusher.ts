@@ -1,32 +1,19 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Generation } from '../aggregate/generation.js';
-import type { AggregatedGroup } from '../aggregate/group.js';
 import { FencedError, StoreError } from '../error.js';
 import { failpoint } from '../failpoint.js';
 import { Attempt } from './attempt.js';
 import type { Columns } from './columns.js';
 import { type DeadLetter, deadLetterOf, type RefusedTasks, refusedTasks } from './dead-letter.js';
 import { insertDeadLetters } from './dead-letter-insert.js';
+import { describeMissing } from './describe-generation.js';
 import { failureOf } from './failure.js';
-import { generationUnits } from './generation-units.js';
-import { type Condemned, Isolation, type IsolationOptions, SAVEPOINT } from './isolation.js';
+import { nextPlan, PLAIN, type Plan } from './plan.js';
 import { type Mark, moveMark, readMark, takeMark } from './progress.js';
 import { type ReadRequest, type ReadResult, readPending } from './read.js';
 import { Refusal } from './refusal.js';
 import { isRefusal, type Session, toStoreError } from './session.js';
-import { type Unmatched, UnmatchedTally, unmatchedGroups } from './unmatched.js';
-
-/** A process that is stopped or cut off in mid-transaction must not hold its row locks for ever. */
-const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '60s'`;
-
-/** How a transaction is tried. */
-interface Plan extends IsolationOptions {
-  readonly isIsolating: boolean;
-  /** The columns were described anew before. */
-  readonly wasDescribed?: boolean;
-}
-
-const PLAIN: Plan = { isIsolating: false, checksConstraints: false, suspect: undefined };
+import { type Unmatched, UnmatchedTally } from './unmatched.js';
+import { writeGeneration } from './write-generation.js';
 
 export interface FlusherOptions {
   /** A connection for this flush alone. It needs an `error` listener of its owner's. */
@@ -120,7 +107,8 @@ export class Flusher {
   /**
    * Writes the generation and moves the mark to `position`, the number of operations up to its end.
    * After a failure the generation is as it was, and must be given again, with the same position,
-   * before any other. An empty generation writes nothing. Throws `StoreError`, and `FencedError` when nothing may be written any more.
+   * before any other. An empty generation writes nothing. Throws `StoreError`, and `FencedError` when
+   * nothing may be written any more.
    */
   async flush(generation: Generation, position: bigint): Promise<FlushResult> {
     const from = this.#position;
@@ -176,14 +164,14 @@ export class Flusher {
   }
 
   async #run(generation: Generation, from: bigint, to: bigint, attempt: Attempt): Promise<FlushResult> {
-    await this.#describeMissing(generation, attempt.session);
-    let plan = PLAIN;
+    await describeMissing(generation, this.#options.columns, attempt.session);
+    let plan: Plan = PLAIN;
     for (;;) {
       try {
         return await this.#transaction(generation, plan, from, to, attempt);
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
-        plan = await this.#nextPlan(plan, error, generation, attempt.session);
+        plan = await nextPlan(plan, error, generation, this.#options.columns, attempt.session);
       }
     }
   }
@@ -201,9 +189,7 @@ export class Flusher {
     let letters: DeadLetter[];
     let hasMoved: boolean;
     try {
-      failpoint('flush:begin:before');
-      await attempt.control(plan.isIsolating ? `${BEGIN}; ${SAVEPOINT}` : BEGIN);
-      const condemned = await this.#write(generation, plan, tally, attempt);
+      const condemned = await writeGeneration(generation, plan, tally, attempt);
       letters = [...generation.refused, ...condemned].map(deadLetterOf);
       await insertDeadLetters(letters, mark, to, attempt);
       failpoint('flush:mark:before');
@@ -228,29 +214,6 @@ export class Flusher {
     return result;
   }
 
-  /** Everything that the generation changes; returns what was left out. */
-  async #write(
-    generation: Generation,
-    plan: Plan,
-    tally: UnmatchedTally,
-    attempt: Attempt,
-  ): Promise<readonly Condemned[]> {
-    const units = generationUnits(generation);
-    if (plan.isIsolating) {
-      const isolation = new Isolation(attempt, tally, plan);
-      await isolation.run(units);
-      return isolation.condemned;
-    }
-    let index = 0;
-    for (const unit of units) {
-      for (const statement of unit.statements()) {
-        tally.add(unmatchedGroups(statement, await attempt.run(statement, index)));
-      }
-      index += 1;
-    }
-    return [];
-  }
-
   async #commit(to: bigint, result: FlushResult, attempt: Attempt): Promise<void> {
     failpoint('flush:commit:before');
     let command: string;
@@ -272,49 +235,9 @@ export class Flusher {
     if (command !== 'COMMIT') throw new StoreError(`the transaction was ended by ${command}`);
   }
 
-  /** What to try after a refusal. Throws its error when there is nothing left to try. */
-  async #nextPlan(plan: Plan, refusal: Refusal, generation: Generation, session: Session): Promise<Plan> {
-    if (plan.checksConstraints) throw refusal.error;
-    if (refusal.statement === undefined)
-      return { isIsolating: true, checksConstraints: true, suspect: undefined };
-    if (refusal.mayBeAltered && !plan.wasDescribed && (await this.#hasBeenAltered(generation, session))) {
-      return { ...PLAIN, wasDescribed: true };
-    }
-    return { isIsolating: true, checksConstraints: false, suspect: refusal.unit };
-  }
-
-  /** Tables that did not exist when the operations came may exist now. */
-  async #describeMissing(generation: Generation, session: Session): Promise<void> {
-    const missing = aggregatedGroups(generation).filter(({ columns }) => !columns.isDescribed);
-    if (missing.length === 0) return;
-    const { columns } = this.#options;
-    await columns.describeAnew([...new Set(missing.map(({ shape }) => shape))], session);
-    for (const group of missing) group.columns = columns.of(group.shape);
-  }
-
-  /** Describes all columns anew. True if some are not what they were: their groups now run apart. */
-  async #hasBeenAltered(generation: Generation, session: Session): Promise<boolean> {
-    const { columns } = this.#options;
-    const groups = aggregatedGroups(generation);
-    await columns.describeAnew([...new Set(groups.map(({ shape }) => shape))], session);
-    let isAltered = false;
-    for (const { shape, columns: before } of groups) {
-      const now = columns.of(shape);
-      // Of what is gone, every group is refused alike.
-      if (!now.isDescribed || generation.isSeparate(shape) || isDeepStrictEqual(before, now)) continue;
-      generation.separate(shape);
-      isAltered = true;
-    }
-    return isAltered;
-  }
-
   #fenced(position: bigint | undefined): FencedError {
     const { shard, epoch } = this.#options.mark;
     const at = position === undefined ? '' : `, which stands at ${position}`;
     return new FencedError(`the progress mark of shard ${shard} is not that of epoch ${epoch} any more${at}`);
   }
-}
-
-function aggregatedGroups({ levels }: Generation): AggregatedGroup[] {
-  return levels.flat().filter((group) => group.kind === 'aggregated');
 }

@@ -5,7 +5,7 @@ import { Refusal } from './refusal.js';
 import { toStoreError } from './session.js';
 import type { Written } from './statement.js';
 import type { FlushUnit } from './unit.js';
-import { type UnmatchedTally, unmatchedGroups } from './unmatched.js';
+import type { UnmatchedTally } from './unmatched.js';
 
 /** A group that PostgreSQL refused when it stood alone. */
 export interface Condemned {
@@ -133,11 +133,9 @@ export class Isolation {
 
   /** Runs the unit. A refusal leaves the transaction to be rolled back to its savepoint. */
   async #try(unit: FlushUnit): Promise<Refusal | undefined> {
-    const unmatched: Written[] = [];
+    let unmatched: Written[];
     try {
-      for (const statement of unit.statements()) {
-        unmatched.push(...unmatchedGroups(statement, await this.#attempt.run(statement)));
-      }
+      unmatched = await this.#attempt.run(unit);
       if (this.#options.checksConstraints) await this.#check();
     } catch (error) {
       if (error instanceof Refusal) return error;
@@ -175,7 +173,7 @@ export class Isolation {
     try {
       // With no values: none is to be blamed for the answer.
       const values = statement.values.map(() => null);
-      await this.#attempt.overhead(() => this.#attempt.session.query(`EXPLAIN ${statement.text}`, values));
+      await this.#attempt.explain(statement.text, values);
       return false;
     } catch (failed) {
       if (failureOf(failed) !== 'refused') throw failed;

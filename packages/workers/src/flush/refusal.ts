@@ -5,9 +5,9 @@ import type { FlushStatement } from './statement.js';
 /** PostgreSQL refused for good what a group wants. The connection is as good as before. */
 export class Refusal extends Error {
   readonly error: StoreError;
-  /** Undefined: it was refused by a check of constraints, or by COMMIT. */
+  /** Undefined: it could not be built, or it was a check of constraints, or COMMIT. */
   readonly statement: FlushStatement | undefined;
-  /** Of which unit it is, where units are counted. */
+  /** Of which unit it is, where units are counted. COMMIT is of none. */
   readonly unit: number | undefined;
 
   constructor(error: unknown, statement?: FlushStatement, unit?: number) {

@@ -3,7 +3,14 @@ import { failureOf, sqlStateOf } from './failure.js';
 
 /** What of a `pg` client the flush needs: one connection, used by nobody else meanwhile. */
 export interface Session {
-  query(text: string, values?: unknown[]): Promise<Result>;
+  query(query: string | Query, values?: unknown[]): Promise<Result>;
+}
+
+/** In the extended protocol even without values: it takes one statement, whatever the text says. */
+export interface Query {
+  readonly text: string;
+  readonly values: unknown[];
+  readonly queryMode: 'extended';
 }
 
 export interface Result {

@@ -47,11 +47,15 @@ export class SegmentFile {
     try {
       failpoint('log:segment:create');
       fd = files.openSync(temporary, 'wx', 0o600);
+      failpoint('log:append:before');
       writeFully(files, fd, image, 0, image.length, 0);
       for (let at = image.length; at < size; at += ZEROS.length) {
         writeFully(files, fd, ZEROS, 0, Math.min(ZEROS.length, size - at), at);
       }
+      failpoint('log:append:after');
+      failpoint('log:sync:before');
       files.fsyncSync(fd);
+      failpoint('log:sync:after');
       files.renameSync(temporary, file);
       syncDirectory(files, dir);
       failpoint('log:segment:rotated');

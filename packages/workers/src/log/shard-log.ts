@@ -1,17 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { dirname, join } from 'node:path';
 import { LogError } from '../error.js';
 import { failpoint } from '../failpoint.js';
 import { Definitions } from './definitions.js';
-import { FRAME_HEADER_BYTES, type Frame } from './frame.js';
+import { FoundLog, type LogTail } from './found-log.js';
 import { FrameBuffer, type LogAppend } from './frame-buffer.js';
-import { type LogFiles, listFiles, NODE_FILES, syncDirectory, tryUnlink, writeFully } from './log-files.js';
+import { type LogFiles, NODE_FILES, syncDirectory } from './log-files.js';
 import type { LogFrame } from './log-frame.js';
-import { scanSegment } from './scan-segment.js';
-import { type FoundSegment, readChain } from './segment-chain.js';
 import { SegmentFile } from './segment-file.js';
 import type { SegmentHeader } from './segment-header.js';
-import { TEMPORARY } from './segment-name.js';
 
 const SEGMENT_BYTES = 4 << 20;
 const MAX_UNSYNCED_BYTES = 16 << 20;
@@ -31,15 +27,6 @@ export interface ShardLogOptions {
   readonly files?: LogFiles | undefined;
   /** Milliseconds. @default performance.now */
   readonly now?: (() => number) | undefined;
-}
-
-/** What was cut off the end when the log was opened: it was never reported as synced. */
-export interface LogTail {
-  readonly file: string;
-  readonly offset: number;
-  /** From `offset` to the last byte that is not zero. */
-  readonly bytes: number;
-  readonly reason: string;
 }
 
 /** A segment that is not written any more. */
@@ -82,7 +69,7 @@ export class ShardLog {
   readonly #files: LogFiles;
   readonly #now: () => number;
 
-  readonly #found: readonly FoundSegment[];
+  readonly #found: FoundLog;
   /** Oldest first. */
   readonly #old: OldSegment[];
   readonly #definitions = new Definitions();
@@ -116,22 +103,15 @@ export class ShardLog {
     this.#files = options.files ?? NODE_FILES;
     this.#now = options.now ?? (() => performance.now());
     try {
-      if (this.#files.mkdirSync(this.#dir, { recursive: true, mode: 0o700 }) !== undefined) {
-        syncDirectory(this.#files, dirname(this.#dir));
-      }
-      for (const name of listFiles(this.#dir, this.#files)) {
-        if (name.endsWith(TEMPORARY)) tryUnlink(this.#files, join(this.#dir, name));
-      }
-      this.#found = readChain(this.#dir, options, this.#files);
-      this.tail = findTail(this.#found);
-      const last = this.#found.findLast(({ header }) => header !== undefined);
-      if (last !== undefined) this.#secure(last);
-      this.end = last?.last ?? 0;
+      this.#found = FoundLog.open(options.dir, options, this.#files);
     } catch (error) {
       throw error instanceof LogError ? error : failure('the log cannot be opened', this.#dir, error);
     }
-    this.#old = this.#found.map(({ file, bytes, last }) => ({ file, bytes, last }));
-    this.#sequence = this.#found.at(-1)?.sequence ?? 0;
+    const { segments, end, tail } = this.#found;
+    this.end = end;
+    this.tail = tail;
+    this.#old = segments.map(({ file, bytes, last }) => ({ file, bytes, last }));
+    this.#sequence = segments.at(-1)?.sequence ?? 0;
     this.#durable = this.end;
     this.#written = this.end;
     this.#base = this.end;
@@ -219,29 +199,11 @@ export class ShardLog {
   }
 
   /**
-   * What was there at open and is newer than `after`, in order. Frames that reach over `after` are
-   * whole; before them come those of the same segment that hold definitions, so operations up to `after`
-   * are to be passed over.
+   * What was there at open and is newer than `after`: see `FoundLog.frames`.
    * @throws LogError when operations behind `after` are not in the log any more.
    */
-  *frames(after: number): Generator<LogFrame> {
-    let reached = after;
-    for (const found of this.#found) {
-      const { header, file, limit } = found;
-      if (header === undefined || found.last <= after) continue;
-      checkGap(reached, header.previous, found, 0);
-      const bytes = this.#files.readFileSync(file);
-      const scan = scanSegment(bytes, header, limit);
-      if (scan.last !== found.last) {
-        throw new LogError(`${file} has changed since the log was opened`, { file, offset: scan.end });
-      }
-      for (const frame of scan.frames) {
-        const isNew = frame.position > after;
-        if (isNew) checkGap(reached, frame.previous, found, frame.at);
-        if (isNew || frame.definitions > 0) yield toLogFrame(found.name, header, frame, bytes);
-        reached = Math.max(reached, frame.position);
-      }
-    }
+  frames(after: number): Generator<LogFrame> {
+    return this.#found.frames(after);
   }
 
   /** Closes its file. What was collected and not written is gone. */
@@ -263,22 +225,6 @@ export class ShardLog {
       this.#files.rmdirSync(this.#dir);
     } catch {
       // What an operator cut off is still there.
-    }
-  }
-
-  /**
-   * The tail that an earlier run left may only be in the page cache. Its own fsync may have failed,
-   * which a second one would not say: so the same bytes are written again first.
-   */
-  #secure({ file, syncedTo, end }: FoundSegment): void {
-    if (syncedTo >= end) return;
-    const fd = this.#files.openSync(file, 'r+');
-    try {
-      const bytes = this.#files.readFileSync(file);
-      writeFully(this.#files, fd, bytes, syncedTo, Math.min(end, bytes.length), syncedTo);
-      this.#files.fdatasyncSync(fd);
-    } finally {
-      this.#files.closeSync(fd);
     }
   }
 
@@ -369,35 +315,6 @@ export class ShardLog {
       return (error as NodeJS.ErrnoException).code === 'ENOENT';
     }
   }
-}
-
-function toLogFrame(segment: string, { run }: SegmentHeader, frame: Frame, bytes: Buffer): LogFrame {
-  const { producer, position, count, ringAt, taken } = frame;
-  const start = frame.at + FRAME_HEADER_BYTES;
-  const payload = bytes.subarray(start, start + frame.payloadBytes);
-  return { segment, run, producer, first: position - count + 1, position, count, ringAt, taken, payload };
-}
-
-function checkGap(reached: number, previous: number, { file }: FoundSegment, offset: number): void {
-  if (previous <= reached) return;
-  const message = `operations ${reached + 1} to ${previous} are not in the log any more: ${file} begins behind them`;
-  throw new LogError(message, { file, offset });
-}
-
-/** What was cut off the end. Throws if something else than an end was damaged. */
-function findTail(found: readonly FoundSegment[]): LogTail | undefined {
-  let tail: LogTail | undefined;
-  for (const { file, end: offset, fault } of found) {
-    if (fault === undefined) continue;
-    const { state, reason, bytes } = fault;
-    if (state === 'corrupt') {
-      const help =
-        '`zmsg-node wal check` says what can be read, `zmsg-node wal cut` ends the log before this place';
-      throw new LogError(`${file} is damaged at offset ${offset}: ${reason}. ${help}`, { file, offset });
-    }
-    tail = { file, offset, bytes, reason };
-  }
-  return tail;
 }
 
 function failure(what: string, file: string, cause: unknown): LogError {

@@ -54,6 +54,7 @@ export class Drain {
   /** Operations that the last run acknowledged, and their memory. */
   operations = 0;
   units = 0;
+  readonly #pending = new Tally();
   readonly #volatile = new Tally();
   readonly #unsynced = new Tally();
   readonly #parts: DrainParts;
@@ -76,6 +77,17 @@ export class Drain {
     return this.#unsynced.count;
   }
 
+  /** When the oldest operation that is not committed came, on the clock of `performance.now`. */
+  get oldestAt(): number | undefined {
+    return this.#pending.oldestAt;
+  }
+
+  /** Goes on behind `position`, with operations that were read from the log. */
+  startAt(position: number, recovered: number): void {
+    this.position = position;
+    this.#pending.add(recovered, position);
+  }
+
   /** Everything in the log is on disk. */
   synced(): void {
     this.#unsynced.settle(this.position);
@@ -83,6 +95,7 @@ export class Drain {
 
   /** Everything up to `position` is committed. */
   committed(position: number): void {
+    this.#pending.settle(position);
     this.#volatile.settle(position);
     this.#unsynced.settle(position);
   }
@@ -202,6 +215,7 @@ export class Drain {
   #count({ operations, known, units, volatile }: Share): void {
     this.operations += operations - known;
     this.units += units;
+    this.#pending.add(operations - known, this.position);
     this.#volatile.add(volatile, this.position);
     if (!this.#isSynced) this.#unsynced.add(operations - known - volatile, this.position);
   }
@@ -226,7 +240,11 @@ export class Drain {
 /** Operations that came up to a position, until something has settled them. In steps: a gauge. */
 class Tally {
   count = 0;
-  #steps: { position: number; count: number }[] = [];
+  #steps: { position: number; count: number; at: number }[] = [];
+
+  get oldestAt(): number | undefined {
+    return this.#steps[0]?.at;
+  }
 
   add(count: number, position: number): void {
     if (count === 0) return;
@@ -235,7 +253,7 @@ class Tally {
     if (last !== undefined && this.#steps.length >= MAX_STEPS) {
       last.position = position;
       last.count += count;
-    } else this.#steps.push({ position, count });
+    } else this.#steps.push({ position, count, at: performance.now() });
   }
 
   settle(position: number): void {

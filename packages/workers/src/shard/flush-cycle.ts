@@ -11,8 +11,6 @@ export interface Swapped {
   readonly operations: number;
   readonly units: number;
   readonly groups: number;
-  /** When the first of them came, on the clock of `performance.now`. */
-  readonly oldestAt: number;
   readonly inboxes: readonly { inbox: Inbox; folded: number }[];
   attempts: number;
 }
@@ -77,11 +75,6 @@ export class FlushCycle {
     return this.#aggregator.groups + (this.swapped?.groups ?? 0);
   }
 
-  /** When the oldest operation that is not committed came, on the clock of `performance.now`; infinite if none. */
-  get oldestAt(): number {
-    return this.swapped?.oldestAt ?? this.#oldestAt;
-  }
-
   /** How far the intake is: remembers when the first of a generation came. */
   folded({ position, operations, units }: Pick<Intake, 'position' | 'operations' | 'units'>): void {
     this.#position = position;
@@ -123,7 +116,6 @@ export class FlushCycle {
         operations: this.#operations - this.#swappedOperations,
         units: this.#units - this.#swappedUnits,
         groups,
-        oldestAt: this.#oldestAt,
         inboxes: inboxes.map((inbox) => ({ inbox, folded: inbox.folded })),
         attempts: 0,
       };

@@ -146,9 +146,10 @@ export class Shard {
     const position = Math.max(applied, this.#log.end, this.#counters.get(shard, 'position'));
     // What an earlier thread took without a log is lost, and must not be waited for.
     for (const inbox of this.#inboxes) this.#intake.take(PASSED, inbox, inbox.taken, position, 0);
-    this.#drain.position = position;
+    this.#drain.startAt(position, operations);
     this.#release(applied);
     this.#countRecovered(operations, units);
+    this.#gauge();
     failpoint('recovery:done');
     this.#isRecovered = true;
     this.#board.setState(shard, ShardState.running);
@@ -239,12 +240,11 @@ export class Shard {
   /** What would be lost, and of what age it is. */
   #gauge(): void {
     const { shard } = this.#task;
-    const { oldestAt, committed, swapped } = this.#cycle;
-    this.#drain.committed(committed);
+    this.#drain.committed(this.#cycle.committed);
+    const { oldestAt } = this.#drain;
     this.#counters.set(shard, 'volatile', this.#drain.volatileOperations);
     this.#counters.set(shard, 'unsynced', this.#drain.unsyncedOperations);
-    const isPending = swapped !== undefined || Number.isFinite(oldestAt);
-    this.#counters.set(shard, 'oldestAt', isPending ? performance.timeOrigin + oldestAt : 0);
+    this.#counters.set(shard, 'oldestAt', oldestAt === undefined ? 0 : performance.timeOrigin + oldestAt);
     this.#counters.set(shard, 'logBytes', this.#log.bytes);
   }
 

@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import { counter, ZMsg } from '@zmsg/core';
+import pg from 'pg';
+import { number, times } from '../format.js';
+import { inFlight } from '../in-flight.js';
+import type { Suite } from '../suite.js';
+
+const IN_FLIGHT = 10_000;
+
+/** Rows per second that reach PostgreSQL: flushed by the shards, and as prepared UPDATEs in one transaction. */
+export const flush: Suite = {
+  name: 'flush',
+  async run({ pool, dsn, dir }, { quick }) {
+    const rows = quick ? 20_000 : 100_000;
+    const rounds = quick ? 2 : 5;
+    await pool.query('DROP TABLE IF EXISTS bench_flush');
+    await pool.query(
+      'CREATE TABLE bench_flush (id bigint PRIMARY KEY, a bigint NOT NULL DEFAULT 0, b bigint NOT NULL DEFAULT 0) WITH (fillfactor = 50)',
+    );
+    await pool.query('INSERT INTO bench_flush (id) SELECT n FROM generate_series(0, $1::int - 1) n', [rows]);
+    const zm = await ZMsg.open({
+      postgresDsn: dsn,
+      dataDir: join(dir, 'flush'),
+      walSync: 'off', // the log has no part in what is measured here
+      batchSize: 1_000_000,
+      batchInterval: '1h',
+      logLevel: 'error',
+    });
+    const client = new pg.Client({ connectionString: dsn });
+    await client.connect();
+    const ours: number[] = [];
+    const theirs: number[] = [];
+    const single = rows / 10;
+    for (let round = 0; round < rounds; round++) {
+      await inFlight(rows, IN_FLIGHT, (id) =>
+        zm.cacheAndPeriodicStore(`row_${id}`, null, counter('bench_flush', 'a').inc(1).where('id = ?', id)),
+      );
+      ours.push(rows / (await secondsOf(() => zm.flush())));
+      theirs.push(single / (await secondsOf(() => updateOneByOne(client, single))));
+    }
+    await client.end();
+    await zm.close();
+    const { rows: sums } = await pool.query('SELECT min(a)::int AS a, sum(b)::int AS b FROM bench_flush');
+    if (sums[0].a !== rounds || sums[0].b !== rounds * single) {
+      throw new Error(`wrong counts: ${JSON.stringify(sums[0])}`);
+    }
+    const ratio = median(ours) / median(theirs);
+    return {
+      title: `Flush of ${number(rows)} rows (every one checked)`,
+      figures: [
+        { name: 'flushed by 16 shards', value: `${number(median(ours))} rows/s` },
+        { name: 'one prepared UPDATE per row, one transaction', value: `${number(median(theirs))} rows/s` },
+      ],
+      bars: [
+        { name: 'against one UPDATE per row', target: '≥ 10 ×', measured: times(ratio), met: ratio >= 10 },
+      ],
+    };
+  },
+};
+
+async function updateOneByOne(client: pg.Client, rows: number): Promise<void> {
+  await client.query('BEGIN');
+  for (let id = 0; id < rows; id++) {
+    await client.query({
+      name: 'one',
+      text: 'UPDATE bench_flush SET b = b + 1 WHERE id = $1',
+      values: [id],
+    });
+  }
+  await client.query('COMMIT');
+}
+
+async function secondsOf(work: () => Promise<void>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return (performance.now() - started) / 1_000;
+}
+
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;
+}
