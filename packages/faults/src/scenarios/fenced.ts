@@ -1,5 +1,8 @@
-import { adoptLog } from '../adopt-log.js';
+import { adoptWal } from '@zmsg/core/wal';
+import type { Arena } from '../arena.js';
 import type { Scenario } from '../scenario.js';
+
+const LOOK_MS = 200;
 
 /**
  * A process is stopped in the midst of its load and taken for dead: another adopts its log. When it goes
@@ -11,7 +14,7 @@ export const fenced: Scenario = {
   title: 'SIGSTOP while another adopts the log, SIGCONT',
   cycles: 3,
   async cycle(arena) {
-    const first = arena.launch({ node: 'a', options: { idLeaseTtl: '1s' }, flushEveryMs: 200 });
+    const first = arena.launch({ node: 'a', options: { idLeaseTtl: '1s' }, flushEveryMs: 100 });
     await first.opened;
     await arena.pause(arena.between(200, 800));
     first.signal('SIGSTOP');
@@ -21,7 +24,14 @@ export const fenced: Scenario = {
       await arena.pause(1_100);
       const second = arena.launch({ node: 'b' });
       await second.opened;
-      arena.faults.add('operations adopted', await adoptLog(arena, 'a'));
+      const dataDir = arena.dataDir('a');
+      const adoption = adoptWal({
+        dataDir,
+        config: { postgresDsn: arena.dsn, logLevel: 'error' },
+        env: {},
+        force: true,
+      });
+      arena.faults.add('operations adopted', await whileEnding(arena, adoption));
       arena.fault('logs adopted');
       first.signal('SIGCONT');
       await arena.pause(arena.between(300, 1_000));
@@ -31,3 +41,26 @@ export const fenced: Scenario = {
     }
   },
 };
+
+/**
+ * Transactions of the stopped process hold their rows until PostgreSQL ends them for standing idle, which
+ * the engine asks it to do after a minute; here, an operator does it.
+ */
+async function whileEnding<T>(arena: Arena, work: Promise<T>): Promise<T> {
+  const over = new AbortController();
+  const ending = (async () => {
+    while (!over.signal.aborted) {
+      await arena.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND state = 'idle in transaction' AND state_change < now() - interval '1 s'`,
+      );
+      await arena.pause(LOOK_MS, over.signal);
+    }
+  })();
+  try {
+    return await work;
+  } finally {
+    over.abort();
+    await ending;
+  }
+}
