@@ -158,22 +158,23 @@ export class Arena {
     const recoveries = [...this.#nodes].map((node) => this.launch({ node, rate: 0, flushEveryMs: 1_000 }));
     await Promise.all(recoveries.map((process) => process.ended));
     const violations = this.#processes.splice(0).flatMap((process, at) => {
-      const { ledger, complaint } = process;
+      const { ledger } = process;
       this.operations += ledger.operations;
       this.rejected.addAll(ledger.rejected);
       this.events.addAll(ledger.events);
       if (at >= before && ledger.openMs !== undefined) this.recoveryMs.push(ledger.openMs);
-      const complaints: Violation[] =
-        complaint === undefined
-          ? []
-          : [{ kind: 'failed', item: `process ${process.run}`, amount: 1, detail: complaint }];
-      return [...complaints, ...this.#oracle.add(ledger, process.kept)];
+      return [...complaintsOf(process), ...this.#oracle.add(ledger, process.kept)];
     });
     this.#nodes.clear();
     await this.#quiet();
     const snapshot = await takeSnapshot(this.dsn);
     this.deadLetters = snapshot.deadLetters;
     return [...violations, ...this.#oracle.check(snapshot)];
+  }
+
+  /** Of processes that have ended, in a cycle that was broken off. */
+  complaints(): Violation[] {
+    return this.#processes.filter(({ isOver }) => isOver).flatMap(complaintsOf);
   }
 
   /** After a cycle that was broken off. */
@@ -223,4 +224,9 @@ export class Arena {
       if (performance.now() > end) throw new Error(`${found?.n} sessions of processes that ended are left`);
     }
   }
+}
+
+function complaintsOf({ run, complaint }: WorkloadProcess): Violation[] {
+  if (complaint === undefined) return [];
+  return [{ kind: 'failed', item: `process ${run}`, amount: 1, detail: complaint }];
 }

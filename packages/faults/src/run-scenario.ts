@@ -52,8 +52,14 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     const end = performance.now() + options.limitMs;
     let cycles = 0;
     while (cycles < options.cycles && violations.length === 0 && performance.now() < end) {
-      await scenario.cycle(arena, cycles);
-      violations = [...(await arena.finishCycle()), ...lettersLeft(scenario, arena)];
+      try {
+        await scenario.cycle(arena, cycles);
+        violations = [...(await arena.finishCycle()), ...lettersLeft(scenario, arena)];
+      } catch (error) {
+        if (options.signal.aborted) break;
+        const detail = (error as Error).message;
+        violations = [...arena.complaints(), { kind: 'failed', item: 'the cycle', amount: 1, detail }];
+      }
       cycles += 1;
       options.onCycle?.(cycles);
     }
