@@ -61,6 +61,7 @@ async function runAll(): Promise<number> {
   console.log(`seed ${seed}\n`);
   const server = await startPostgres({ settings: ['fsync=off'] });
   const results: ScenarioResult[] = [];
+  let broken: Error | undefined;
   try {
     for (const scenario of SCENARIOS) {
       if (interrupt.signal.aborted || names?.includes(scenario.name) === false) continue;
@@ -79,12 +80,16 @@ async function runAll(): Promise<number> {
       if (result.violations.length > 0) console.log(`${formatViolations(result, seed)}\n`);
     }
     if (interrupt.signal.aborted) console.log('interrupted\n');
+  } catch (error) {
+    // The bench itself: a server that does not start, for one.
+    broken = error as Error;
+    console.error(broken);
   } finally {
     if (results.some(({ keepsShared }) => keepsShared)) await server.stop();
     else await server.destroy();
   }
   console.log(formatSummary(results));
-  if (results.some(({ violations }) => violations.length > 0)) return 1;
+  if (broken !== undefined || results.some(({ violations }) => violations.length > 0)) return 1;
   return interrupt.signal.aborted ? EXIT_INTERRUPTED : 0;
 }
 
