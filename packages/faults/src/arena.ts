@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { ZMsg, type ZMsgOptions } from '@zmsg/core';
+import type { ZMsgOptions } from '@zmsg/core';
 import { Random } from '@zmsg/node';
 import type { PostgresServer } from '@zmsg/testbed';
 import pg from 'pg';
@@ -17,8 +17,6 @@ export interface ArenaOptions {
   readonly name: string;
   readonly seed: number;
   readonly server: PostgresServer;
-  /** Undefined: this version has no log. */
-  readonly walSync: readonly string[] | undefined;
   readonly signal: AbortSignal;
   /** @default workload.js */
   readonly program?: URL | undefined;
@@ -41,8 +39,6 @@ export class Arena {
   readonly dir: string;
   readonly dsn: string;
   readonly server: PostgresServer;
-  /** Whether what was acknowledged survives a kill. */
-  readonly isDurable: boolean;
   readonly recoveryMs: number[] = [];
   readonly rejected = new Tally();
   readonly events = new Tally();
@@ -54,7 +50,6 @@ export class Arena {
   readonly #oracle = new Oracle();
   readonly #processes: WorkloadProcess[] = [];
   readonly #nodes = new Set<string>();
-  readonly #walSync: string | undefined;
   #runs = 0;
 
   private constructor(options: ArenaOptions, dsn: string) {
@@ -62,8 +57,6 @@ export class Arena {
     this.server = options.server;
     this.dsn = dsn;
     this.random = new Random(options.seed);
-    this.#walSync = options.walSync?.[this.random.below(options.walSync.length)];
-    this.isDurable = this.#walSync !== undefined;
     this.dir = mkdtempSync(join(tmpdir(), `zmsg-faults-${options.name}-`));
   }
 
@@ -154,7 +147,7 @@ export class Arena {
   async kill(process: WorkloadProcess): Promise<void> {
     this.fault('kills');
     await process.kill();
-    if (!this.isDurable) process.kept = 'applied';
+    if (process.spec.options.walSync === 'off') process.kept = 'applied';
   }
 
   /** Recovers every node that ran in this cycle, and compares. Nothing of the cycle is running any more. */
@@ -165,22 +158,23 @@ export class Arena {
     const recoveries = [...this.#nodes].map((node) => this.launch({ node, rate: 0, flushEveryMs: 1_000 }));
     await Promise.all(recoveries.map((process) => process.ended));
     const violations = this.#processes.splice(0).flatMap((process, at) => {
-      const { ledger, complaint } = process;
+      const { ledger } = process;
       this.operations += ledger.operations;
       this.rejected.addAll(ledger.rejected);
       this.events.addAll(ledger.events);
       if (at >= before && ledger.openMs !== undefined) this.recoveryMs.push(ledger.openMs);
-      const complaints: Violation[] =
-        complaint === undefined
-          ? []
-          : [{ kind: 'failed', item: `process ${process.run}`, amount: 1, detail: complaint }];
-      return [...complaints, ...this.#oracle.add(ledger, process.kept)];
+      return [...complaintsOf(process), ...this.#oracle.add(ledger, process.kept)];
     });
     this.#nodes.clear();
     await this.#quiet();
     const snapshot = await takeSnapshot(this.dsn);
     this.deadLetters = snapshot.deadLetters;
     return [...violations, ...this.#oracle.check(snapshot)];
+  }
+
+  /** Of processes that have ended, in a cycle that was broken off. */
+  complaints(): Violation[] {
+    return this.#processes.filter(({ isOver }) => isOver).flatMap(complaintsOf);
   }
 
   /** After a cycle that was broken off. */
@@ -193,12 +187,13 @@ export class Arena {
   }
 
   #engineOptions(node: string): ZMsgOptions {
-    const wal =
-      this.#walSync === undefined ? {} : { walSync: this.#walSync as NonNullable<ZMsgOptions['walSync']> };
     return {
       postgresDsn: this.dsn,
       postgresMaxOpenConns: 10,
       dataDir: this.dataDir(node),
+      // At both, what is acknowledged survives a kill.
+      walSync: this.oneOf(['always', 'interval']),
+      walInterval: this.oneOf([50, 1_000]),
       batchShards: 4,
       batchSize: this.oneOf([5, 20, 100]),
       batchInterval: this.oneOf([20, 100, 500]),
@@ -208,7 +203,6 @@ export class Arena {
       l1NumCounters: 10_000,
       bloomCapacity: 100_000,
       logLevel: 'warn',
-      ...wal,
     };
   }
 
@@ -232,18 +226,7 @@ export class Arena {
   }
 }
 
-/** The levels of durability that this version has, beside `off`; undefined: it has no log. */
-export async function logLevels(): Promise<readonly string[] | undefined> {
-  const walSync = 'always' as NonNullable<ZMsgOptions['walSync']>;
-  const dir = mkdtempSync(join(tmpdir(), 'zmsg-faults-probe-'));
-  try {
-    // Nobody listens there: a version that knows the level fails for that reason, and not for the level.
-    const postgresDsn = 'postgresql://postgres@127.0.0.1:1/none';
-    await ZMsg.open({ walSync, postgresDsn, dataDir: dir, logLevel: 'error' });
-  } catch (error) {
-    return (error as { code?: string }).code === 'CONFIG' ? undefined : ['always', 'interval'];
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
-  throw new Error('an engine opened where no PostgreSQL is');
+function complaintsOf({ run, complaint }: WorkloadProcess): Violation[] {
+  if (complaint === undefined) return [];
+  return [{ kind: 'failed', item: `process ${run}`, amount: 1, detail: complaint }];
 }

@@ -1,6 +1,5 @@
 import { parseArgs } from 'node:util';
 import { startPostgres } from '@zmsg/testbed';
-import { logLevels } from './arena.js';
 import { formatSummary, formatViolations } from './report.js';
 import { runScenario, type ScenarioResult } from './run-scenario.js';
 import { SCENARIOS } from './scenarios.js';
@@ -55,22 +54,22 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-process.exitCode = await runAll();
+// What a cycle that was broken off had under way is of no interest any more.
+process.exit(await runAll());
 
 async function runAll(): Promise<number> {
-  const walSync = await logLevels();
-  console.log(`seed ${seed}, durability ${walSync?.join(' or ') ?? 'off (no write-ahead log)'}\n`);
+  console.log(`seed ${seed}\n`);
   const server = await startPostgres({ settings: ['fsync=off'] });
   const results: ScenarioResult[] = [];
+  let broken: Error | undefined;
   try {
     for (const scenario of SCENARIOS) {
-      if (names !== undefined && !names.includes(scenario.name)) continue;
+      if (interrupt.signal.aborted || names?.includes(scenario.name) === false) continue;
       const result = await runScenario(scenario, {
         seed,
         cycles: cycles ?? (seconds === undefined ? scenario.cycles : Number.POSITIVE_INFINITY),
         limitMs: seconds === undefined ? Number.POSITIVE_INFINITY : seconds * 1000,
         server,
-        walSync,
         signal: interrupt.signal,
         onCycle: (done) => {
           if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${scenario.name}: cycle ${done}`);
@@ -80,15 +79,17 @@ async function runAll(): Promise<number> {
       results.push(result);
       if (result.violations.length > 0) console.log(`${formatViolations(result, seed)}\n`);
     }
+    if (interrupt.signal.aborted) console.log('interrupted\n');
   } catch (error) {
-    if (!interrupt.signal.aborted) throw error;
-    console.log('\ninterrupted');
+    // The bench itself: a server that does not start, for one.
+    broken = error as Error;
+    console.error(broken);
   } finally {
     if (results.some(({ keepsShared }) => keepsShared)) await server.stop();
     else await server.destroy();
   }
   console.log(formatSummary(results));
-  if (results.some(({ violations }) => violations.length > 0)) return 1;
+  if (broken !== undefined || results.some(({ violations }) => violations.length > 0)) return 1;
   return interrupt.signal.aborted ? EXIT_INTERRUPTED : 0;
 }
 

@@ -16,6 +16,8 @@ export interface MixOptions {
   seed: number;
   /** Rows that PostgreSQL refuses are among the others. */
   poison: boolean;
+  /** Size of the values of puts, at least. @default 0 */
+  putBytes?: number;
 }
 
 type Kind = keyof typeof PER_MILLE;
@@ -123,7 +125,7 @@ export class Mix {
         case 'i':
           return zm.cacheAndPeriodicStore(item, data, insert);
         case 'p':
-          return zm.cacheAndPeriodicStore(item, data);
+          return zm.cacheAndPeriodicStore(item, Buffer.from(item.padEnd(this.#options.putBytes ?? 0)));
         case 'd':
           return zm.cacheAndDelayStore(item, data, insert, { delay }).then(() => undefined);
         case 't':

@@ -3,10 +3,10 @@ import type { Snapshot } from './snapshot.js';
 import { Tally } from './tally.js';
 
 /**
- * What of a run must be in the database after recovery: all that was acknowledged; what a receipt
- * called committed (a run without a log that was killed); or nothing at all (its log was damaged).
+ * What of a run must be in the database after recovery: all that was acknowledged, or only what a receipt
+ * called committed (its log was damaged, or it was killed and had none).
  */
-export type Kept = 'acknowledged' | 'applied' | 'nothing';
+export type Kept = 'acknowledged' | 'applied';
 
 export interface Violation {
   /** Too little, too much, never attempted; or a process that hung, died or did not come back. */
@@ -51,7 +51,7 @@ export class Oracle {
     const low = new Tally(this.#settled);
     const high = new Tally(this.#settled);
     for (const { ledger, kept } of this.#runs) {
-      if (kept !== 'nothing') low.addAll(ledger[kept]);
+      low.addAll(ledger[kept]);
       high.addAll(ledger.attempted);
     }
     const violations: Violation[] = [];

@@ -5,16 +5,7 @@ const MAX_EXAMPLES = 5;
 
 /** The table of all scenarios, and the total in one line. */
 export function formatSummary(results: readonly ScenarioResult[]): string {
-  const head = [
-    'scenario',
-    'cycles',
-    'acknowledged',
-    'lost',
-    'double',
-    'rejected',
-    'faults',
-    'recovery p50/max',
-  ];
+  const head = ['scenario', 'cycles', 'acknowledged', 'lost', 'double', 'rejected', 'recovery p50/max'];
   const ran = results.filter(({ skipped }) => skipped === undefined);
   const rows = ran.map((result) => [
     result.name,
@@ -22,8 +13,7 @@ export function formatSummary(results: readonly ScenarioResult[]): string {
     String(result.operations),
     String(unitsOf(result, 'lost')),
     String(unitsOf(result, 'double')),
-    pairs(result.rejected),
-    pairs(new Map([...result.faults, ...troubleOf(result)])),
+    String([...result.rejected.values()].reduce((sum, count) => sum + count, 0)),
     recovery(result.recoveryMs),
   ]);
   const widths = head.map((_, at) => Math.max(...[head, ...rows].map((row) => row[at]?.length ?? 0)));
@@ -33,8 +23,12 @@ export function formatSummary(results: readonly ScenarioResult[]): string {
       .join('  ')
       .trimEnd(),
   );
-  for (const { name, skipped } of results)
-    if (skipped !== undefined) lines.push(`${name}: skipped, ${skipped}`);
+  lines.push('');
+  const width = widths[0] ?? 0;
+  for (const result of results) {
+    const told = result.skipped === undefined ? storyOf(result) : `skipped: ${result.skipped}`;
+    lines.push(`${result.name.padEnd(width)}  ${told}`);
+  }
   const sum = (of: (result: ScenarioResult) => number) =>
     ran.reduce((total, result) => total + of(result), 0);
   const failures = sum((result) => unitsOf(result, 'failed'));
@@ -73,17 +67,15 @@ function unitsOf({ violations }: ScenarioResult, kind: 'lost' | 'double' | 'fail
   );
 }
 
-function troubleOf({ events, deadLetters }: ScenarioResult): [string, number][] {
-  const all: [string, number][] = [
-    ['failed flushes', events.amountOf('flush:transaction:failed')],
-    ['failed threads', events.amountOf('shard:thread:failed')],
-    ['dead letters', deadLetters],
-  ];
-  return all.filter(([, count]) => count > 0);
+/** The faults that took place, what the engine said of them, and the codes of what it rejected. */
+function storyOf({ faults, events, deadLetters, rejected }: ScenarioResult): string {
+  const parts = [pairs(faults), pairs(events)];
+  if (deadLetters > 0) parts.push(`dead letters ${deadLetters}`);
+  if (rejected.size > 0) parts.push(`rejected ${pairs(rejected)}`);
+  return parts.filter((part) => part !== '').join('; ') || 'nothing happened';
 }
 
 function pairs(counts: ReadonlyMap<string, number>): string {
-  if (counts.size === 0) return '–';
   return [...counts].map(([name, count]) => `${name} ${count}`).join(', ');
 }
 

@@ -11,7 +11,6 @@ export interface RunOptions {
   readonly limitMs: number;
   /** The server for scenarios that need none of their own. */
   readonly server: PostgresServer;
-  readonly walSync: readonly string[] | undefined;
   readonly signal: AbortSignal;
   /** @default workload.js */
   readonly program?: URL;
@@ -41,10 +40,7 @@ export interface ScenarioResult {
 /** Runs cycles until there are enough, the time is over, or something is wrong. */
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<ScenarioResult> {
   const { name } = scenario;
-  const skipped =
-    scenario.needsLog && options.walSync === undefined
-      ? 'this version has no write-ahead log'
-      : scenario.unavailable?.();
+  const skipped = scenario.unavailable?.();
   if (skipped !== undefined) return nothing(name, skipped);
   const own =
     scenario.server === undefined ? undefined : await startPostgres({ settings: [...scenario.server] });
@@ -56,8 +52,14 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     const end = performance.now() + options.limitMs;
     let cycles = 0;
     while (cycles < options.cycles && violations.length === 0 && performance.now() < end) {
-      await scenario.cycle(arena, cycles);
-      violations = await arena.finishCycle();
+      try {
+        await scenario.cycle(arena, cycles);
+        violations = [...(await arena.finishCycle()), ...lettersLeft(scenario, arena)];
+      } catch (error) {
+        if (options.signal.aborted) break;
+        const detail = (error as Error).message;
+        violations = [...arena.complaints(), { kind: 'failed', item: 'the cycle', amount: 1, detail }];
+      }
       cycles += 1;
       options.onCycle?.(cycles);
     }
@@ -76,6 +78,12 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     if (keep) await own?.stop();
     else await own?.destroy();
   }
+}
+
+function lettersLeft({ leavesDeadLetters }: Scenario, { deadLetters }: Arena): Violation[] {
+  if (leavesDeadLetters === true || deadLetters === 0) return [];
+  const detail = 'refused again when they were retried';
+  return [{ kind: 'failed', item: `${deadLetters} dead letters`, amount: deadLetters, detail }];
 }
 
 function nothing(name: string, skipped: string): ScenarioResult {

@@ -9,8 +9,8 @@ export interface Scenario {
   readonly cycles: number;
   /** Lines of postgresql.conf for a server of its own; undefined: the one that all scenarios share. */
   readonly server?: readonly string[];
-  /** Processes are killed, and what they acknowledged must survive. */
-  readonly needsLog?: boolean;
+  /** What PostgreSQL refuses here it will always refuse. Elsewhere no dead letter may be left after recovery. */
+  readonly leavesDeadLetters?: boolean;
   /** Why it cannot run on this machine. */
   unavailable?(): string | undefined;
   /** @param at number of the cycle, from 0 */

@@ -1,6 +1,7 @@
 import type { Scenario } from './scenario.js';
 import { connections } from './scenarios/connections.js';
 import { failpoints } from './scenarios/failpoints.js';
+import { fenced } from './scenarios/fenced.js';
 import { fullDisk } from './scenarios/full-disk.js';
 import { kill } from './scenarios/kill.js';
 import { lease } from './scenarios/lease.js';
@@ -31,5 +32,6 @@ export const SCENARIOS: readonly Scenario[] = [
   fullDisk,
   tornLog,
   lease,
+  fenced,
   neighbours,
 ];

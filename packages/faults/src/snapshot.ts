@@ -15,6 +15,7 @@ type Row = Record<string, string>;
 /** Reads everything at one moment. */
 export async function takeSnapshot(dsn: string): Promise<Snapshot> {
   const client = new pg.Client({ connectionString: dsn });
+  client.on('error', () => {}); // the query under way rejects
   await client.connect();
   try {
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
@@ -50,7 +51,7 @@ async function read(query: (text: string) => Promise<Row[]>): Promise<Snapshot> 
 
 async function addPuts(items: Tally, query: (text: string) => Promise<Row[]>): Promise<void> {
   if (!(await exists('zmsg_data', query))) return; // no engine has been opened yet
-  const puts = `SELECT id, convert_from(data, 'UTF8') AS data FROM zmsg_data WHERE id LIKE 'p%'`;
+  const puts = `SELECT id, rtrim(convert_from(data, 'UTF8')) AS data FROM zmsg_data WHERE id LIKE 'p%'`;
   for (const { id = '', data } of await query(puts)) items.add(data === id ? id : `${id}=${data}`);
 }
 

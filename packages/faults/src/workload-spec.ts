@@ -11,6 +11,8 @@ export interface WorkloadSpec {
   /** Calls in flight, at most. */
   readonly inFlight: number;
   readonly poison: boolean;
+  /** Size of the values of puts, at least. @default 0 */
+  readonly putBytes?: number;
   /** Flush every so often, milliseconds; undefined: only at the end. */
   readonly flushEveryMs?: number;
 }

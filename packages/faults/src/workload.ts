@@ -14,6 +14,15 @@ import type { WorkloadSpec } from './workload-spec.js';
 const CALL_LIMIT_MS = 30_000;
 const QUEUE_POLL_MS = 50;
 
+/** What the bench is told of. */
+const EVENTS = [
+  'flush:transaction:failed',
+  'shard:thread:restarted',
+  'shard:thread:failed',
+  'log:tail:cut',
+  'log:write:failed',
+] as const;
+
 const spec = JSON.parse(process.argv[2] ?? '') as WorkloadSpec;
 const ledger = new LedgerWriter();
 const stopped = new Promise<void>((resolve) => {
@@ -38,13 +47,7 @@ async function run(): Promise<void> {
     ledger.opened(performance.now() - before);
     return opened;
   });
-  for (const type of [
-    'flush:transaction:committed',
-    'flush:transaction:failed',
-    'shard:thread:failed',
-  ] as const) {
-    zm.on(type, () => ledger.event(type));
-  }
+  for (const type of EVENTS) zm.on(type, () => ledger.event(type));
   const load = new Load(zm, new Mix(spec), ledger, watchdog, spec);
   load.start();
   const flushing =
@@ -54,8 +57,12 @@ async function run(): Promise<void> {
   if (spec.rate > 0) await stopped;
   clearInterval(flushing);
   await load.stop();
-  if (spec.rate === 0) await stage('queue', () => drainQueue(zm));
-  await stage('flush', () => zm.flush());
+  if (spec.rate === 0) {
+    await stage('queue', () => drainQueue(zm));
+    await stage('dead letters', () => retryDeadLetters(zm));
+  }
+  // What cannot be flushed, since the engine is fenced for one, must not keep it from closing.
+  await stage('flush', () => zm.flush()).catch(() => {});
   await stage('close', () => zm.close());
   // Receipts answer at the latest when the engine is closed.
   await new Promise((resolve) => setImmediate(resolve));
@@ -81,5 +88,17 @@ async function drainQueue(zm: ZMsg): Promise<void> {
     const { waiting, delayed, active, failed } = await queue.stats();
     if (waiting + delayed + active + failed === 0) return;
     await new Promise((resolve) => setTimeout(resolve, QUEUE_POLL_MS));
+  }
+}
+
+/** What was refused while its table was away is applied now; what is refused again stays. */
+async function retryDeadLetters(zm: ZMsg): Promise<void> {
+  const letters = zm.deadLetters();
+  let after = '0';
+  for (;;) {
+    const ids = (await letters.list({ after })).map(({ id }) => id);
+    if (ids.length === 0) return;
+    await letters.retry(ids);
+    after = ids.at(-1) ?? after;
   }
 }

@@ -1,7 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
 import { type PostgresServer, startPostgres } from '@zmsg/testbed';
 import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest';
-import { logLevels } from '../dist/arena.js';
 import { formatSummary, formatViolations } from '../dist/report.js';
 import { runScenario } from '../dist/run-scenario.js';
 import { orderly } from '../dist/scenarios/orderly.js';
@@ -10,9 +9,8 @@ import { SCENARIOS } from '../dist/scenarios.js';
 const SEED = 20_240_101;
 
 let server: PostgresServer;
-let walSync: readonly string[] | undefined;
 beforeAll(async () => {
-  [server, walSync] = await Promise.all([startPostgres({ settings: ['fsync=off'] }), logLevels()]);
+  server = await startPostgres({ settings: ['fsync=off'] });
 });
 afterAll(() => server.destroy());
 
@@ -21,7 +19,6 @@ const options = ({ signal }: TestContext) => ({
   cycles: 1,
   limitMs: 60_000,
   server,
-  walSync,
   signal,
 });
 

@@ -28,7 +28,7 @@ const COLUMNS = `
 // As text: PostgreSQL's own functions on json stop at \u0000.
 const LIST = `
 SELECT ${COLUMNS}, CASE WHEN length(task::text) <= ${MAX_LISTED_CHARS} THEN task::text END AS task
-  FROM zmsg_dead_letters WHERE id > $1::bigint ORDER BY id LIMIT $2`;
+  FROM zmsg_dead_letters AS l WHERE l.id > $1::bigint ORDER BY l.id LIMIT $2`; // `id` alone would be its text
 const GET = `SELECT ${COLUMNS}, task::text AS task FROM zmsg_dead_letters WHERE id = $1::bigint`;
 const COUNT = 'SELECT count(*)::float8 AS count FROM zmsg_dead_letters';
 const TAKE = `

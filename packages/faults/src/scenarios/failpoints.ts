@@ -1,7 +1,7 @@
 import type { Arena } from '../arena.js';
 import type { Scenario } from '../scenario.js';
 
-/** Every named failpoint, and how many passes of it a load makes at least: it is to kill among those. */
+/** Every named failpoint, and how many passes of it a load of a second makes at least: it is to kill among those. */
 const FAILPOINTS: readonly (readonly [name: string, passes: number])[] = [
   ['log:append:before', 100],
   ['log:append:after', 100],
@@ -32,7 +32,6 @@ export const failpoints: Scenario = {
   name: 'failpoints',
   title: 'kill -9 at every named failpoint, also twice in a row',
   cycles: FAILPOINTS.length,
-  needsLog: true,
   async cycle(arena, at) {
     const point = FAILPOINTS[at % FAILPOINTS.length] ?? ['recovery:done', 1];
     if (point[0].startsWith('recovery:')) {
@@ -51,10 +50,12 @@ async function killAt([name, passes]: readonly [string, number], arena: Arena): 
     failpoints: `${name}=kill:${arena.random.below(passes)}`,
     flushEveryMs: 100,
   });
+  process.mayFail = true;
+  await process.opened;
   const over = new AbortController();
-  await Promise.race([process.ended, arena.pause(4_000, over.signal)]);
+  await Promise.race([process.ended, arena.pause(1_500, over.signal)]);
   over.abort();
-  if (process.isOver) arena.fault('killed themselves');
-  else arena.fault(`not reached: ${name}`);
-  await arena.kill(process);
+  // Files of the log are deleted at the end.
+  if (!process.isOver) await process.stop();
+  arena.fault(process.wasKilled ? 'killed themselves' : `not reached: ${name}`);
 }

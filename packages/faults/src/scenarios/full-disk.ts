@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Scenario } from '../scenario.js';
 
+/** The first segments of four shards, 4 MiB each, and one more. */
+const SIZE = '22m';
+
 /** The data directory is on a small file system, which fills up while PostgreSQL is too slow to drain it. */
 export const fullDisk: Scenario = {
   name: 'full-disk',
   title: 'the file system of the log fills up',
   cycles: 1,
-  needsLog: true,
   unavailable() {
     const dir = mkdtempSync(join(tmpdir(), 'zmsg-faults-mount-'));
     try {
@@ -26,9 +28,9 @@ export const fullDisk: Scenario = {
     const dir = arena.dataDir('a');
     if (at === 0) {
       mkdirSync(dir, { recursive: true });
-      mount(dir, '48m');
+      mount(dir, SIZE);
     }
-    const process = arena.launch({ rate: 6_000, inFlight: 800 });
+    const process = arena.launch({ rate: 3_000, inFlight: 800, putBytes: 64 << 10 });
     await process.opened;
     await arena.pause(500);
     await arena.query(

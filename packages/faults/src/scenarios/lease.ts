@@ -9,7 +9,8 @@ export const lease: Scenario = {
   title: 'SIGSTOP past the id lease while another takes its node id',
   cycles: 2,
   async cycle(arena) {
-    const options = { idLeaseTtl: '1s' };
+    // A third of it is how long the engine waits for PostgreSQL to answer.
+    const options = { idLeaseTtl: '3s' };
     const first = arena.launch({ node: 'a', options });
     await first.opened;
     await arena.pause(300);
@@ -20,7 +21,7 @@ export const lease: Scenario = {
     try {
       first.signal('SIGSTOP');
       arena.fault('stops');
-      await arena.pause(1_100);
+      await arena.pause(3_100);
       const second = arena.launch({ node: 'b', options });
       await second.opened;
       await arena.pause(200);

@@ -8,13 +8,14 @@ export const logDisk: Scenario = {
   name: 'log-disk',
   title: 'fsync fails, writes find no room',
   cycles: 4,
-  needsLog: true,
   async cycle(arena) {
-    const place = arena.oneOf(['log:sync:before', 'log:append:before', 'log:segment:create']);
+    const place = arena.oneOf(['log:sync:before', 'log:append:before', 'log:append:after']);
     const error = arena.oneOf(['EIO', 'ENOSPC']);
-    const skip = place === 'log:segment:create' ? 1 : arena.random.below(60);
+    const skip = arena.random.below(60);
+    const times = arena.oneOf([1, 5, 50]);
+    // With the second one, the new file that the log would go on in fails as well.
     const process = arena.launch({
-      failpoints: `${place}=${error}:${skip}:${arena.between(1, 5)}`,
+      failpoints: `${place}=${error}:${skip}:${times},log:segment:create=${error}:1:${times}`,
       flushEveryMs: 200,
     });
     arena.fault(`${error} at ${place}`);

@@ -16,7 +16,7 @@ export const network: Scenario = {
       await process.opened;
       for (let left = arena.between(4, 8); left > 0; left -= 1) await trouble(proxy, arena);
       proxy.heal();
-      if (arena.isDurable && arena.random.below(3) === 0) await arena.kill(process);
+      if (arena.random.below(3) === 0) await arena.kill(process);
       else await process.stop();
     } finally {
       proxy.close();

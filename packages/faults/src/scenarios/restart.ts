@@ -17,7 +17,7 @@ export const restart: Scenario = {
       await arena.server.start();
     }
     await arena.pause(arena.between(0, 300));
-    if (arena.isDurable && arena.random.below(3) === 0) await arena.kill(process);
+    if (arena.random.below(3) === 0) await arena.kill(process);
     else await process.stop();
   },
 };

@@ -7,20 +7,19 @@ const TAIL_BYTES = 8_192;
 
 /**
  * After a kill the newest segment is cut somewhere in its tail, as a disk might that lost power. The
- * engine opens, or refuses and names the file: what was acknowledged may be gone then, but nothing is
- * applied twice, and nothing that was never submitted.
+ * engine opens, or refuses and names the file: what was acknowledged and not committed may be gone then, but
+ * nothing is applied twice, and nothing that was never submitted.
  */
 export const tornLog: Scenario = {
   name: 'torn-log',
   title: 'the log is cut at a random offset of its tail',
   cycles: 5,
-  needsLog: true,
   async cycle(arena) {
     const process = arena.launch();
     await process.opened;
     await arena.pause(arena.between(200, 800));
     await arena.kill(process);
-    process.kept = 'nothing';
+    process.kept = 'applied';
     const segment = newestSegment(join(arena.dataDir('a'), 'wal'));
     if (segment === undefined) return;
     const end = contentEnd(segment);
