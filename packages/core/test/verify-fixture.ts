@@ -1,7 +1,11 @@
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { createDatabase } from '@zmsg/testbed';
-import { inject } from 'vitest';
+import pg from 'pg';
+import { expect, inject, onTestFinished } from 'vitest';
+import { type Shards, startShards } from '../../workers/dist/index.js';
 import { crashAfter, optionsOf, type Step } from '../../workers/test/crash.js';
 import { counter, ZMsg } from '../dist/index.js';
 import { migrateDatabase } from '../dist/migrate/index.js';
@@ -44,15 +48,34 @@ export class VerifiedNode {
     return join(this.dataDir, 'wal');
   }
 
+  get #shardsOptions() {
+    const log = { dir: this.walDir, durability: 'always' as const, syncIntervalMs: 1000 };
+    return optionsOf(this.dsn, { ...log, segmentBytes: SEGMENT_BYTES });
+  }
+
   /** Carries out the steps in a process of its own, which then is killed. */
   async crash(...steps: Step[]): Promise<void> {
-    const log = {
-      dir: this.walDir,
-      durability: 'always' as const,
-      syncIntervalMs: 1000,
-      segmentBytes: SEGMENT_BYTES,
+    await crashAfter(steps, this.#shardsOptions);
+  }
+
+  /** The shards of a running node, which flush when they are told to. */
+  async start(): Promise<Shards> {
+    const shards = await startShards({ ...this.#shardsOptions, onEvent: () => {} });
+    onTestFinished(() => shards.close());
+    return shards;
+  }
+
+  /** Keeps everyone from reading a table of the engine's that the shards do not need. */
+  async lockOperations(): Promise<{ waited: () => Promise<void>; release: () => Promise<void> }> {
+    const client = new pg.Client({ connectionString: this.dsn });
+    await client.connect();
+    await client.query('BEGIN; LOCK TABLE zmsg_operations IN ACCESS EXCLUSIVE MODE');
+    const waiting = `SELECT count(*)::int AS n FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%zmsg_operations%'`;
+    return {
+      waited: () => expect.poll(() => this.psql(waiting)).toEqual([{ n: 1 }]),
+      release: () => client.end(),
     };
-    await crashAfter(steps, optionsOf(this.dsn, log));
   }
 
   /** Starts the node again, which applies what its log holds, and closes it. */
@@ -90,4 +113,26 @@ export function like(id: string, n: number | string = 1) {
 /** So many likes, in turns for the posts p0 to p9. */
 export function likes(count: number) {
   return Array.from({ length: count }, (_, i) => like(`p${i % 10}`));
+}
+
+/** A way to the database on which nobody gets through before `open` is called. */
+export async function gateTo(dsn: string) {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const url = new URL(dsn);
+  const port = Number(url.port);
+  const server = createServer((socket) => {
+    void opened.then(() => {
+      const upstream = connect(port, '127.0.0.1');
+      socket.pipe(upstream).pipe(socket);
+      for (const each of [socket, upstream]) each.on('error', () => {});
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  url.port = String((server.address() as AddressInfo).port);
+  return { dsn: url.href, knocked: once(server, 'connection'), open };
 }

@@ -8,7 +8,7 @@ import { verifyNode } from '../dist/verify/index.js';
 import { PendingChanges } from '../dist/verify/pending-changes.js';
 import { verifyLedger } from '../dist/verify/verify-ledger.js';
 import { freshDir, statements } from './open-engine.js';
-import { LEDGER, like, likes, VerifiedNode } from './verify-fixture.js';
+import { gateTo, LEDGER, like, likes, VerifiedNode } from './verify-fixture.js';
 
 const all = (count: number) => ({ submit: likes(count) });
 
@@ -347,6 +347,11 @@ test('hostile names and keys in a ledger do no harm and are not passed over', as
     expect(reasons).toContain(part);
   }
   expect(await node.psql('SELECT count(*)::int AS n FROM posts')).toEqual([{ n: 10 }]);
+  await node.psql(`CREATE FUNCTION evil() RETURNS text LANGUAGE sql AS $$ DELETE FROM posts RETURNING 'posts' $$;
+    CREATE VIEW evil_ledger AS
+      SELECT evil() AS table_name, 'likes' AS column_name, 'id' AS key_column, 'p1' AS key, 0 AS acknowledged, 0 AS attempted`);
+  await expect(node.verify('evil_ledger')).rejects.toMatchObject({ code: 'STORE', sqlState: '25006' });
+  expect(await node.psql('SELECT count(*)::int AS n FROM posts')).toEqual([{ n: 10 }]);
   for (const name of ['ledger"; DROP TABLE posts; --', 'ledger; SELECT 1', '']) {
     await expect(node.verify(name)).rejects.toMatchObject({ code: 'INVALID_TASK' });
   }
@@ -433,6 +438,45 @@ test('a node under load that keeps a ledger is never called wrong', async () => 
   );
   expect(row?.likes).toBe(row?.acknowledged);
   expect(await node.verify('ledger')).toMatchObject({ isOk: true, runningPid: undefined });
+});
+
+test('what is acknowledged while verify looks is neither missing nor double', async () => {
+  const node = await VerifiedNode.create();
+  const shards = await node.start();
+  await node.acknowledge('p0', 0);
+  const likeIt = async (times: number) => {
+    await Promise.all(Array.from({ length: times }, () => shards.submit(like('p0'))));
+    await node.psql('UPDATE ledger SET acknowledged = acknowledged + $1', [times]);
+  };
+  await likeIt(2);
+  const [gate, lock] = [await gateTo(node.dsn), await node.lockOperations()];
+  const { dataDir } = node;
+  const found = verifyNode({ dataDir, config: { postgresDsn: gate.dsn }, env: {}, ledger: 'ledger' });
+  await gate.knocked;
+  await likeIt(5); // after the first look at the log, before the database
+  gate.open();
+  await lock.waited();
+  await likeIt(3); // after the database, before the second look
+  await shards.flush(); // what this applies is pending for the moment that verify looks at
+  await lock.release();
+  expect(await found).toMatchObject({ isOk: true, log: { pending: 10 }, ledger: { balanced: 1 } });
+});
+
+test('a log that is flushed and deleted while verify looks has no gap', async () => {
+  const node = await VerifiedNode.create();
+  const shards = await node.start();
+  const likeIt = (times: number) =>
+    Promise.all(Array.from({ length: times }, () => shards.submit(like('p0'))));
+  await likeIt(300);
+  await shards.flush();
+  const lock = await node.lockOperations();
+  const found = node.verify();
+  await lock.waited();
+  for (let round = 0; round < 3; round++) await likeIt(300);
+  await shards.flush();
+  await likeIt(1);
+  await lock.release();
+  expect(await found).toMatchObject({ isOk: true, problems: [], log: { pending: 1 } });
 });
 
 test('the embedded PostgreSQL is verified when its node is not running, and never made', async () => {
