@@ -1,4 +1,4 @@
-import type { LedgerFinding, LedgerVerification, NodeVerification, OtherLog } from '@zmsg/core/verify';
+import type { LedgerFinding, NodeVerification, OtherLog } from '@zmsg/core/verify';
 import { layOut } from '../demo/table.js';
 import { printable } from './printable.js';
 
@@ -8,17 +8,14 @@ const MAX_KEY_CHARS = 80;
 
 /** The verification for people: figures first, what is wrong behind them, the verdict last. */
 export function verificationLines(found: NodeVerification): string[] {
-  const { ledger } = found;
+  const remarks = [...findingLines(found), ...problemLines(found), ...hintLines(found)];
   return [
     ...headLines(found),
     ...shardLines(found),
     ...otherLines(found),
-    ...(ledger === undefined ? [] : ledgerLines(ledger)),
-    ...found.problems.map(
-      ({ kind, shard, message }) =>
-        `${kind.toUpperCase()}  ${shard === undefined ? '' : `shard ${shard}: `}${printable(message)}`,
-    ),
-    ...hintLines(found),
+    ...ledgerLines(found),
+    ...(remarks.length > 0 ? ['', ...remarks] : []),
+    '',
     verdict(found),
   ];
 }
@@ -70,8 +67,9 @@ function otherLines({ deadLetters, delayedWrites, otherLogs, otherLogCount }: No
   return lines;
 }
 
-function ledgerLines({ table, rows, findings, ...counts }: LedgerVerification): string[] {
-  const { balanced, missing, double, uncertain, invalid } = counts;
+function ledgerLines({ ledger }: NodeVerification): string[] {
+  if (ledger === undefined) return [];
+  const { table, rows, balanced, missing, double, uncertain, invalid } = ledger;
   const shares = [
     `${balanced} balanced`,
     `${missing} missing`,
@@ -79,15 +77,15 @@ function ledgerLines({ table, rows, findings, ...counts }: LedgerVerification): 
     ...(uncertain === 0 ? [] : [`${uncertain} not comparable while something is pending`]),
     ...(invalid === 0 ? [] : [`${invalid} not comparable`]),
   ];
-  const shown = findings.slice(0, MAX_FINDINGS);
-  const more = rows - balanced - shown.length;
-  return [
-    `ledger     ${table}, ${counted(rows, 'row')}: ${shares.join(', ')}`,
-    '',
-    ...shown.map(findingLine),
-    ...(more > 0 ? [`and ${more} more that do not balance (--json shows up to 1000)`] : []),
-    ...(shown.length > 0 ? [''] : []),
-  ];
+  return [`ledger     ${table}, ${counted(rows, 'row')}: ${shares.join(', ')}`];
+}
+
+function findingLines({ ledger }: NodeVerification): string[] {
+  if (ledger === undefined) return [];
+  const shown = ledger.findings.slice(0, MAX_FINDINGS);
+  const more = ledger.rows - ledger.balanced - shown.length;
+  const rest = more > 0 ? [`and ${more} more that do not balance (--json shows up to 1000)`] : [];
+  return [...shown.map(findingLine), ...rest];
 }
 
 function findingLine(finding: LedgerFinding): string {
@@ -101,13 +99,23 @@ function findingLine(finding: LedgerFinding): string {
   return `${what}  ${amount} of ${name}: ${wanted}, in PostgreSQL ${value}, in the log ${pending}, dead letters ${deadLetters}`;
 }
 
+function problemLines({ problems }: NodeVerification): string[] {
+  return problems.map(({ kind, shard, message }) => {
+    const place = shard === undefined ? '' : `shard ${shard}: `;
+    return `${kind.toUpperCase()}  ${place}${printable(message)}`;
+  });
+}
+
 /** What an operator may overlook before believing that something is lost. */
 function hintLines({ ledger, otherLogCount }: NodeVerification): string[] {
   if (ledger === undefined || ledger.missing === 0 || otherLogCount === 0) return [];
   return ['What is missing may be pending in the log of another node, which is not read here.'];
 }
 
-function verdict({ isOk, problems, ledger }: NodeVerification): string {
+function verdict({ isOk, problems, ledger, log }: NodeVerification): string {
+  if (isOk && ledger === undefined) {
+    return log === undefined ? 'Nothing is pending.' : 'Log and marks agree: nothing is damaged or missing.';
+  }
   const uncertain = ledger?.uncertain ?? 0;
   if (isOk && uncertain === 0) return 'Nothing is missing, double or damaged.';
   if (isOk)
