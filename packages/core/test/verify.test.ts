@@ -479,6 +479,27 @@ test('a log that is flushed and deleted while verify looks has no gap', async ()
   expect(await found).toMatchObject({ isOk: true, problems: [], log: { pending: 1 } });
 });
 
+test('the ledger of the documentation is one that can be filled and verified', async () => {
+  const page = readFileSync(new URL('../../../docs/verify.md', import.meta.url), 'utf8');
+  const block = (language: string) => page.split(`\n\`\`\`${language}\n`)[1]?.split('\n```')[0] ?? '';
+  const node = await VerifiedNode.create();
+  await node.psql(block('sql'));
+  const { dsn, dataDir } = node;
+  const zm = await ZMsg.open({ postgresDsn: dsn, dataDir, batchShards: 2, logLevel: 'error' });
+  onTestFinished(() => zm.close());
+  const likeMany = new Function('zm', 'sql', 'counter', `${block('js')}; return likeMany`)(zm, sql, counter);
+  await likeMany('p1', 3);
+  await likeMany('p2', 1);
+  await likeMany('p1', 2);
+  expect(await node.psql('SELECT key, acknowledged, attempted FROM zm_ledger ORDER BY key')).toEqual([
+    { key: 'p1', acknowledged: '5', attempted: '5' },
+    { key: 'p2', acknowledged: '1', attempted: '1' },
+  ]);
+  expect(await node.verify('zm_ledger')).toMatchObject({ isOk: true, ledger: { balanced: 2 } });
+  await node.psql(`UPDATE zm_ledger SET acknowledged = 6, attempted = 6 WHERE key = 'p1'`);
+  expect(await node.verify('zm_ledger')).toMatchObject({ isOk: false, ledger: { missing: 1 } });
+});
+
 test('the embedded PostgreSQL is verified when its node is not running, and never made', async () => {
   const dataDir = freshDir();
   const verify = (ledger?: string) => verifyNode({ dataDir, config: { logLevel: 'error' }, env: {}, ledger });
