@@ -1,5 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 import { counter, slice, sql, ZMsg } from '../dist/index.js';
 import { Store } from '../dist/store/store.js';
@@ -8,18 +7,6 @@ import { verifyLedger } from '../dist/verify/verify-ledger.js';
 import { like, likes, VerifiedNode } from './verify-fixture.js';
 
 const all = (count: number) => ({ submit: likes(count) });
-
-/** Files of a directory with their content and the time of their last change. */
-function _imageOf(dir: string): Record<string, string> {
-  const names = (readdirSync(dir, { recursive: true }) as string[]).sort();
-  return Object.fromEntries(
-    names.map((name) => {
-      const file = join(dir, name);
-      const stat = statSync(file);
-      return [name, stat.isFile() ? `${stat.mtimeMs} ${readFileSync(file, 'latin1')}` : 'directory'];
-    }),
-  );
-}
 
 test('a count that is lost and one that is double are named, pending or applied', async () => {
   const node = await VerifiedNode.create();

@@ -1,24 +1,9 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 import { sql, ZMsg } from '../dist/index.js';
 import { verifyNode } from '../dist/verify/index.js';
 import { freshDir } from './open-engine.js';
-import { gateTo, LEDGER, like, likes, VerifiedNode } from './verify-fixture.js';
-
-const _all = (count: number) => ({ submit: likes(count) });
-
-/** Files of a directory with their content and the time of their last change. */
-function _imageOf(dir: string): Record<string, string> {
-  const names = (readdirSync(dir, { recursive: true }) as string[]).sort();
-  return Object.fromEntries(
-    names.map((name) => {
-      const file = join(dir, name);
-      const stat = statSync(file);
-      return [name, stat.isFile() ? `${stat.mtimeMs} ${readFileSync(file, 'latin1')}` : 'directory'];
-    }),
-  );
-}
+import { gateTo, LEDGER, like, VerifiedNode } from './verify-fixture.js';
 
 test('a node under load that keeps a ledger is never called wrong', async () => {
   const node = await VerifiedNode.create();
