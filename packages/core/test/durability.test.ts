@@ -176,6 +176,21 @@ test('the log of a dead node is adopted once; of a live one only by force, which
   expect(await psql(LIKES)).toEqual([{ n: 202 }]);
 });
 
+test('adoption by force fences the owner even if there was nothing to apply', async () => {
+  const { options, psql } = await database();
+  const { postgresDsn, dataDir } = options as { postgresDsn: string; dataDir: string };
+  const { zm } = await open(options);
+  expect(await adoptWal({ dataDir, config: { postgresDsn, logLevel: 'error' }, force: true })).toBe(0);
+  await zm.cacheAndPeriodicStore('k', null, like());
+  await expect(zm.flush()).rejects.toMatchObject({ code: 'FENCED' });
+  expect(await psql(LIKES)).toEqual([{ n: 0 }]);
+  // It is in the log, and the next owner's to apply.
+  await zm.close().catch(() => {});
+  const next = await open(options);
+  await next.zm.flush();
+  expect(await psql(LIKES)).toEqual([{ n: 1 }]);
+});
+
 test('adoption of a directory without a log says so', async () => {
   const config = { postgresDsn: `postgresql://postgres:secret@127.0.0.1:${inject('postgresPort')}/postgres` };
   await expect(adoptWal({ dataDir: freshDir(), config })).rejects.toMatchObject({ code: 'LOG' });

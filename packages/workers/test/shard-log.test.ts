@@ -131,6 +131,15 @@ test('durable resolves with the sync at level interval, with the commit at level
   });
 });
 
+test('at level always nothing that was acknowledged waits for a sync', async () => {
+  const { dsn } = await openDatabase();
+  const { shards } = await openShards(dsn, { log: logIn(freshLogDir()), shards: 1 });
+  for (let i = 0; i < 3; i++) {
+    await shards.submit(like('a'));
+    expect(shards.stats().atRisk).toMatchObject({ unsyncedOperations: 0, unflushedOperations: i + 1 });
+  }
+});
+
 test('another number of shards applies the old log first', async () => {
   const { dsn, client } = await openDatabase();
   await client.query(`INSERT INTO posts (id) SELECT 'p' || i FROM generate_series(0, 49) AS g(i)`);

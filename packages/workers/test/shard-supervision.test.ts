@@ -63,10 +63,10 @@ test('a thread that is terminated is replaced, and everything acknowledged is ap
 });
 
 test.each([
-  ['throws between the log and the acknowledgement', 'shard:batch:acknowledged=throw:3'],
+  ['throws after an acknowledgement', 'shard:batch:acknowledged=throw:3'],
   ['throws in the middle of a drain', 'shard:operation:decoded=throw:40'],
   ['exits before the sync', 'log:sync:before=exit:2'],
-  ['exits after the sync', 'log:sync:after=exit:2'],
+  ['exits between the log and the acknowledgement', 'log:sync:after=exit:2'],
   ['exits with the COMMIT sent', 'flush:commit:sent=exit:1'],
   ['exits with the COMMIT answered', 'flush:commit:answered=exit:1'],
 ])('a thread that %s is replaced: no operation is lost, none is applied twice', async (_, points) => {
@@ -93,16 +93,19 @@ test('what was taken without a log is lost with its thread, and its receipt says
   const workers = threads();
   const { shards, event } = await openShards(dsn, { shards: 1 });
   const lost = await shards.submit(like('a'));
+  const unasked = await shards.submit(like('a'));
   const logged = await shards.submit(like('a', { operand: 10 }), { durability: 'interval' });
   const applied = lost.applied;
   applied.catch(() => {});
   await workers[0]?.terminate();
-  expect(await event('shard:thread:restarted')).toMatchObject({ lost: 1 });
+  expect(await event('shard:thread:restarted')).toMatchObject({ lost: 2 });
   await expect(applied).rejects.toBeInstanceOf(ShardError);
   await shards.submit(like('a', { operand: 100 }));
   await shards.flush();
   await logged.applied;
   await expect(lost.applied).rejects.toBeInstanceOf(ShardError);
+  await expect(unasked.applied).rejects.toBeInstanceOf(ShardError);
+  await expect(unasked.durable).rejects.toBeInstanceOf(ShardError);
   expect(await likesOf(client, 'a')).toBe('110');
   expect(shards.stats()).toMatchObject({ pendingOperations: 0, atRisk: { unflushedOperations: 0 } });
 });

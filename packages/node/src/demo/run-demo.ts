@@ -98,6 +98,8 @@ class Run {
 
   async execute(query: Query): Promise<Results> {
     const { trace, posts, users } = this.#options;
+    // What an interrupted run has left in the log belongs to its own tables.
+    await this.#zm.flush();
     for (const statement of CREATE_TABLES) await this.#zm.exec(sql(statement));
     this.#zm.loader('feed_', { table: 'zmsg_demo_posts', key: 'id', columns: ['author', 'content'] });
     this.#feed.addUsers(users);
