@@ -156,7 +156,11 @@ async function wire(
     maxValueBytes: options.l1MaxValue,
   });
   const l2 = await openL2(options, logger, opened);
-  const bloom = openBloom(options, store, opened, logger, onEvent);
+  let letScan = () => {};
+  const scanAfter = new Promise<void>((resolve) => {
+    letScan = resolve;
+  });
+  const bloom = openBloom(options, store, scanAfter, opened, logger, onEvent);
   const loaders = new Loaders(readStore);
   const reader = new Reader({ l1, l2, bloom, loaders, defaultTtlMs: options.defaultTtlMs });
 
@@ -182,6 +186,9 @@ async function wire(
     onEvent,
   });
   opened.onClose(() => shards.close({ timeoutMs: options.shutdownTimeoutMs }));
+  // A failure is reported by the shards; the filter then goes on letting every key pass.
+  if (shards.stats().log.recovered === 0) letScan();
+  else shards.flush().then(letScan, () => {});
 
   let queue: Promise<OpenDelayQueue> | undefined;
   const delayQueue = async (): Promise<DelayQueue> => {
@@ -279,6 +286,7 @@ async function openL2(options: ResolvedOptions, logger: Logger, opened: Opened):
 function openBloom(
   options: ResolvedOptions,
   store: Store,
+  scanAfter: Promise<void>,
   opened: Opened,
   logger: Logger,
   onEvent: (event: EngineEvent) => void,
@@ -303,6 +311,7 @@ function openBloom(
     share = (bits, onShareEvent) => new BloomShare({ redis, cachePrefix }, bits, onShareEvent);
   }
   const bloom = new BloomGate({
+    scanAfter,
     store,
     capacity: options.bloomCapacity,
     errorRate: options.bloomErrorRate,

@@ -204,9 +204,13 @@ test('a database in another encoding keeps what it cannot spell', async () => {
   await zm.cacheAndPeriodicStore('a', null, sql('INSERT INTO notes VALUES (?)', '日本'));
   await zm.cacheAndPeriodicStore('b', null, sql('INSERT INTO "日本" VALUES (?)', 'é'));
   await zm.cacheAndPeriodicStore('c', null, sql('INSERT INTO notes VALUES (?)', 'é'));
+  await zm.cacheAndPeriodicStore('d', null, counter('日本', 'n').inc(1).where('id = ?', 1));
   await zm.flush();
   expect(await zm.query(sql('SELECT n FROM notes'))).toEqual([{ n: 'é' }]);
   const letters = await zm.deadLetters().list();
+  expect(letters.map((letter) => letter.table)).toEqual(
+    expect.arrayContaining([undefined, undefined, '\\u65e5\\u672c']),
+  );
   const kept = await Promise.all(letters.map(({ id }) => zm.deadLetters().get(id)));
   expect(kept.map((letter) => letter?.statements[0]?.values)).toEqual(
     expect.arrayContaining([['日本'], ['é']]),

@@ -9,4 +9,5 @@ const like = () =>
     durability,
   });
 await Promise.all(Array.from({ length: likes }, like));
+await zm.cacheAndPeriodicStore('note', Buffer.from('kept'));
 process.stdout.write('taken\n');

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { deserialize } from 'node:v8';
 import { startShards } from '../dist/index.js';
 
@@ -6,7 +6,11 @@ import { startShards } from '../dist/index.js';
 const { options, steps } = deserialize(readFileSync(0));
 const shards = await startShards({ ...options, onEvent: () => {} });
 for (const { submit, durability, flush } of steps) {
-  if (submit !== undefined) await Promise.all(submit.map((task) => shards.submit(task, { durability })));
+  if (submit !== undefined) {
+    await Promise.all(submit.map((task) => shards.submit(task, { durability })));
+    writeSync(1, `acknowledged ${submit.length}\n`);
+  }
   if (flush === true) await shards.flush();
 }
-process.stdout.write(JSON.stringify(shards.stats()), () => process.kill(process.pid, 'SIGKILL'));
+writeSync(1, `${JSON.stringify(shards.stats())}\n`);
+process.kill(process.pid, 'SIGKILL');

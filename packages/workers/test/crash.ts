@@ -30,12 +30,19 @@ export function optionsOf(
   };
 }
 
-/** Carries out the steps in a process of their own, which then is killed; resolves with its last figures. */
+export interface Crashed {
+  /** Operations of the steps that were acknowledged as a whole. */
+  acknowledged: number;
+  /** At the end of the steps; undefined if it died before. */
+  stats: ShardsStats | undefined;
+}
+
+/** Carries out the steps in a process of their own, which then is killed. */
 export async function crashAfter(
   steps: Step[],
   options: Omit<ShardsOptions, 'onEvent'>,
   env: NodeJS.ProcessEnv = {},
-): Promise<ShardsStats | undefined> {
+): Promise<Crashed> {
   const child = spawn(process.execPath, [fileURLToPath(new URL('./crash-child.mjs', import.meta.url))], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
@@ -46,5 +53,10 @@ export async function crashAfter(
   child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
   const [, signal] = await once(child, 'close');
   if (signal !== 'SIGKILL') throw new Error(`the process was not killed but ended by itself: ${errors}`);
-  return output === '' ? undefined : (JSON.parse(output) as ShardsStats);
+  const lines = output.trim().split('\n');
+  const last = lines.at(-1) ?? '';
+  return {
+    acknowledged: lines.reduce((sum, line) => sum + Number(/^acknowledged (\d+)$/.exec(line)?.[1] ?? 0), 0),
+    stats: last.startsWith('{') ? (JSON.parse(last) as ShardsStats) : undefined,
+  };
 }

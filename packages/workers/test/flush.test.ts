@@ -305,7 +305,8 @@ test('names and values cannot break out of a statement', async () => {
 test('a key column that changes its type under a pending generation does not stop it', async () => {
   await behind.add(counter('inc', 1, 1), counter('inc', 1, 2));
   await client.query('ALTER TABLE t ALTER id TYPE text');
-  expect((await behind.flush()).deadLetters).toEqual([]);
+  // One for both rows, then one for each: no row has to be found.
+  expect(await behind.flush()).toMatchObject({ statements: 3, overheadStatements: 5, deadLetters: [] });
   await behind.add(counter('inc', 1, '01'), counter('inc', 1, 1));
   await behind.flush();
   expect(await value(`SELECT string_agg(id || ':' || likes, ' ' ORDER BY id) FROM t WHERE id < '3'`)).toBe(

@@ -81,7 +81,7 @@ test('at level off nothing is written; a single call may ask for more', async ()
   await crashAfter([off], optionsOf(dsn, log, { shards: 1 }));
   expect(segmentsIn(log.dir)).toEqual([]);
   const always = { submit: [like('a', { operand: 100 })], durability: 'always' as const };
-  const stats = await crashAfter([off, always, off], optionsOf(dsn, log, { shards: 1 }));
+  const { stats } = await crashAfter([off, always, off], optionsOf(dsn, log, { shards: 1 }));
   expect(segmentsIn(log.dir)).toHaveLength(1);
   expect(stats?.atRisk).toMatchObject({
     volatileOperations: 20,

@@ -13,6 +13,11 @@ export type BloomEvent =
   | { readonly type: 'bloom:capacity:exceeded'; readonly capacity: number };
 
 export interface BloomGateOptions {
+  /**
+   * Never rejects. Tables are read after this: when what an earlier process of this node had acknowledged
+   * is in them. Its bits died with it. @default at once
+   */
+  readonly scanAfter?: Promise<void> | undefined;
   readonly store: ScanStore;
   readonly capacity: number;
   readonly errorRate: number;
@@ -79,6 +84,7 @@ export class BloomGate {
   addSource(table: KeyTable): void {
     const { prefix } = table;
     const source = new FilterSource({
+      scanAfter: this.#options.scanAfter ?? Promise.resolve(),
       store: this.#options.store,
       table,
       add: (key) => this.#bits.add(key),

@@ -1,6 +1,8 @@
 import { type KeyTable, type ScanStore, scanKeys } from './key-source.js';
 
 export interface FilterSourceOptions {
+  /** No scan begins before: rows that an earlier process of this node announced may still be on their way. */
+  readonly scanAfter: Promise<void>;
   readonly store: ScanStore;
   readonly table: KeyTable;
   readonly add: (key: string) => void;
@@ -59,8 +61,10 @@ export class FilterSource {
 
   /** Never rejects. */
   async #attempt(incarnation: number, signal: AbortSignal, retryMs: number): Promise<void> {
-    const { store, table, add, onFailed, onComplete } = this.#options;
+    const { scanAfter, store, table, add, onFailed, onComplete } = this.#options;
     let rows = 0;
+    await scanAfter;
+    if (signal.aborted) return;
     try {
       await scanKeys(
         store,

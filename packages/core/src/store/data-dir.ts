@@ -67,6 +67,15 @@ export function lockDataDir(dir: string): DataDirLock {
   return { dir: path, release: () => rmSync(join(path, file), { force: true }) };
 }
 
+/** Pid of the live process that owns `dir`; undefined if none does. Changes nothing. */
+export function ownerOf(dir: string): number | undefined {
+  const matches = readdirSync(dir).map((file) => OWNER_FILE.exec(file));
+  const live = matches.find(
+    (match) => match !== null && isAlive(Number(match[1]), match[2] ?? UNKNOWN_START),
+  );
+  return live === undefined ? undefined : Number(live?.[1]);
+}
+
 /** The live owner beside `own`, if there is one. Files of dead ones are deleted in passing. */
 function findOther(dir: string, own: string): Owner | undefined {
   for (const file of readdirSync(dir)) {

@@ -59,6 +59,11 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   return embedded;
 }
 
+/** Whether there is a database to start in this data directory, created completely. */
+export function hasEmbedded(dataDir: string): boolean {
+  return existsSync(join(dataDir, 'postgres', COMPLETE));
+}
+
 /** A database whose creation was interrupted cannot be opened: it is moved aside, never deleted. */
 function prepareDir(dir: string, logger: Logger): string {
   try {

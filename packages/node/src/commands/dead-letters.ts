@@ -6,6 +6,7 @@ import {
   withDeadLetters,
 } from '@zmsg/core/dead-letters';
 import { type Command, Option } from 'commander';
+import { printable, printableJson } from './printable.js';
 
 interface Flags {
   postgres?: string;
@@ -169,12 +170,6 @@ function oneLine(text: string): string {
   return printable(text.replace(/\s+/g, ' ').trim());
 }
 
-/** Texts of tasks must not steer the terminal. */
-function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\ufffd');
-}
-
 function toJson(value: unknown, indent = 2): string {
   const text = JSON.stringify(
     value,
@@ -185,6 +180,5 @@ function toJson(value: unknown, indent = 2): string {
     },
     indent,
   );
-  // JSON escapes what is below the space; the terminal listens to a few more.
-  return text.replace(/[\u007f-\u009f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return printableJson(text);
 }

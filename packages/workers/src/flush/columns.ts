@@ -3,6 +3,7 @@ import type { KeyColumn, KeyType } from '../aggregate/row-key.js';
 import type { ColumnScale } from '../fold/counter.js';
 import type { Shape } from '../operation.js';
 import { type ColumnDescription, describeTables, type TableDescription } from './catalog.js';
+import { failureOf } from './failure.js';
 import { type Session, toStoreError } from './session.js';
 
 /** What the catalog says about a shape. */
@@ -73,17 +74,26 @@ export class Columns {
   async describe(shapes: readonly Shape[], session: Session): Promise<void> {
     const unknown = shapes.filter((shape) => !this.#shapes.has(shape));
     const names = [...new Set(unknown.map(({ table }) => table))].filter((name) => !this.#tables.has(name));
-    if (names.length > 0) {
-      try {
-        for (const [name, table] of await describeTables(names, session)) this.#tables.set(name, table);
-      } catch (error) {
-        throw toStoreError(error);
-      }
+    try {
+      await this.#readTables(names, session);
+    } catch (error) {
+      throw toStoreError(error);
     }
     for (const shape of unknown) {
       const columns = describeShape(shape, this.#tables.get(shape.table));
       this.#shapes.set(shape, columns);
       if (!columns.isDescribed) this.#undescribed.add(shape);
+    }
+  }
+
+  async #readTables(names: readonly string[], session: Session): Promise<void> {
+    if (names.length === 0) return;
+    try {
+      for (const [name, table] of await describeTables(names, session)) this.#tables.set(name, table);
+    } catch (error) {
+      if (failureOf(error) !== 'refused') throw error;
+      // A name that the database has no characters for is that of no table.
+      if (names.length > 1) for (const name of names) await this.#readTables([name], session);
     }
   }
 

@@ -34,6 +34,12 @@ export class RingReader {
     return this.#at;
   }
 
+  /** Whether the ring still holds what ends at `position`. */
+  isUnread(position: number): boolean {
+    const unread = (Atomics.load(this.#words, HEAD) - this.#at) >>> 0;
+    return (position - this.#at) >>> 0 <= unread;
+  }
+
   /** Operations taken so far, mod 2^32, by whoever read the ring before. */
   get taken(): number {
     return Atomics.load(this.#words, TAKEN);

@@ -79,8 +79,13 @@ export class Inbox {
     });
   }
 
-  /** A record of the log says that it was written when the ring stood at `ringAt`. */
-  skipLogged(ringAt: number): void {
+  /**
+   * The log holds operations up to the `taken`th, which ends in the ring at `ringAt`. If an earlier thread did
+   * not get to acknowledge them, they are still in the ring. All are counted mod 2^32, so both have to fit:
+   * a record of long ago may stand at any place.
+   */
+  skipLogged(ringAt: number, taken: number): void {
+    if (((taken - this.taken) | 0) <= 0 || !this.#reader.isUnread(ringAt)) return;
     if (((ringAt - this.#loggedUntil) | 0) > 0) this.#loggedUntil = ringAt;
   }
 

@@ -40,7 +40,7 @@ export function replay(applied: number, { log, intake, interner, run, inboxes }:
       decoders.set(frame.producer, decoder);
     }
     const inbox = frame.run === run ? inboxes.find((each) => each.producer === frame.producer) : undefined;
-    inbox?.skipLogged(frame.ringAt);
+    inbox?.skipLogged(frame.ringAt, frame.taken);
     const { payload } = frame;
     let position = frame.first;
     for (let at = 0; at < payload.length; ) {

@@ -18,6 +18,9 @@ import { ShardCounters } from './shard-counters.js';
 import type { ShardCommand, ShardNotice, ShardOutcome, ShardTask } from './shard-task.js';
 import { StoreWork } from './store-work.js';
 
+/** A disk that is full refuses thousands of operations per second; one report in this time tells of all. */
+const LOG_REPORT_MS = 1_000;
+
 /**
  * One shard: everything that happens to its part of the keys, on one thread.
  *
@@ -47,6 +50,9 @@ export class Shard {
   #isRecovered = false;
   /** When what is written to the log has to be on disk, on the clock of `performance.now`. */
   #syncAt = Number.POSITIVE_INFINITY;
+  /** Refused since the last report of a log that fails. */
+  #refusedOperations = 0;
+  #reportAt = Number.NEGATIVE_INFINITY;
   #listening = false;
   #pumpScheduled = false;
   #working = false;
@@ -251,7 +257,13 @@ export class Shard {
   #logFailed(error: LogError, operations: number): void {
     const { shard } = this.#task;
     this.#counters.add(shard, 'logFailures', 1);
-    this.#notify({ type: 'log:write:failed', shard, operations, error: errorRecord(error) });
+    this.#refusedOperations += operations;
+    const now = performance.now();
+    if (now < this.#reportAt) return;
+    this.#reportAt = now + LOG_REPORT_MS;
+    const refused = this.#refusedOperations;
+    this.#refusedOperations = 0;
+    this.#notify({ type: 'log:write:failed', shard, operations: refused, error: errorRecord(error) });
   }
 
   /** Waits for the bell, unless there is more already. */
