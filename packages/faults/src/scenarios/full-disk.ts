@@ -33,9 +33,8 @@ export const fullDisk: Scenario = {
     const process = arena.launch({ rate: 3_000, inFlight: 800, putBytes: 64 << 10 });
     await process.opened;
     await arena.pause(500);
-    await arena.query(
-      'BEGIN; LOCK TABLE fault_rows, fault_upserts, fault_inserts; SELECT pg_sleep(3); COMMIT',
-    );
+    // Of one table: with several it may come into a deadlock with the flushes.
+    await arena.query('BEGIN; LOCK TABLE zmsg_data; SELECT pg_sleep(3); COMMIT');
     await process.stop();
   },
   close(arena, keep) {
