@@ -20,8 +20,11 @@ export type Failpoint =
   | 'shard:operation:decoded'
   | 'shard:batch:acknowledged';
 
-/** `kill`: SIGKILL of the whole process. `EIO`, `ENOSPC`: the call at this place fails. `throw`: the thread fails. */
-type Action = 'kill' | 'throw' | 'exit' | 'EIO' | 'ENOSPC';
+/**
+ * `kill`: SIGKILL of the whole process. `EIO`, `ENOSPC`: the call at this place fails. `throw`, `exit`, `oom`:
+ * the thread fails, ends, runs out of memory.
+ */
+type Action = 'kill' | 'throw' | 'exit' | 'oom' | 'EIO' | 'ENOSPC';
 
 interface Armed {
   readonly action: Action;
@@ -72,6 +75,8 @@ function reach(name: Failpoint): void {
     case 'exit':
       process.exit(1);
       return;
+    case 'oom':
+      for (const hoard: number[][] = []; ; ) hoard.push(new Array<number>(1 << 20).fill(0.5));
     case 'throw':
       throw new Error(`failpoint ${name}`);
     default:

@@ -165,7 +165,9 @@ export class Producer {
 
   #isFull(units: number): boolean {
     const { pending, pendingUnits } = this.#board;
-    return pending >= this.#pendingMax || pendingUnits + units > this.#pendingMaxUnits;
+    // One that is larger than the bound by itself goes in when nothing else is pending.
+    const isTooMuch = pendingUnits > 0 && pendingUnits + units > this.#pendingMaxUnits;
+    return pending >= this.#pendingMax || isTooMuch;
   }
 
   #hasCommittedAll(shard: number): boolean {

@@ -54,6 +54,30 @@ test('a full ring makes submits wait, in their order', async () => {
   expect(await likesOf(client, 'a')).toBe(String(expected));
 });
 
+test('what is not committed is bounded in bytes, too; a value beyond the bound goes alone', async () => {
+  const { dsn, client, unlock } = await lockedDatabase();
+  const { shards } = await openShards(dsn, { shards: 2, pendingMaxBytes: 65_536, onFull: 'reject' });
+  await shards.submit(like('a')); // keeps its flush, and with it everything of its shard, from ending
+  const large = Buffer.alloc(40_000);
+  const taken = await Promise.allSettled(
+    Array.from({ length: 8 }, (_, i) => shards.submit(put(`k${i}`, large))),
+  );
+  expect(taken.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  for (const outcome of taken) {
+    if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(BackpressureError);
+  }
+  expect(shards.stats().pendingBytes).toBeGreaterThan(40_000);
+  await unlock();
+  await shards.flush();
+  expect(shards.stats()).toMatchObject({ pendingOperations: 0, pendingBytes: 0 });
+  await shards.submit(put('huge', Buffer.alloc(200_000)));
+  await shards.flush();
+  const { rows } = await client.query(
+    'SELECT count(*)::int AS n, max(length(data)) AS longest FROM zmsg_data',
+  );
+  expect(rows).toEqual([{ n: 2, longest: 200_000 }]);
+});
+
 test('operations that are not committed are bounded, and one that waits is told by a flush', async () => {
   const { dsn, client, unlock } = await lockedDatabase();
   const { shards } = await openShards(dsn, { shards: 2, pendingMax: 10 });

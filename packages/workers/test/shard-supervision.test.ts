@@ -87,6 +87,21 @@ test.each([
   await shards.close();
 });
 
+test('a thread that runs out of memory is replaced', async () => {
+  const { dsn, client } = await openDatabase();
+  await client.query(`INSERT INTO posts (id) VALUES ('a')`);
+  const log = { dir: freshLogDir(), durability: 'always' as const, syncIntervalMs: 600_000 };
+  const steps = Array.from({ length: 4 }, () => ({ submit: [like('a'), like('a')], flush: true }));
+  const { acknowledged, stats } = await crashAfter(steps, optionsOf(dsn, log, { shards: 1 }), {
+    NODE_OPTIONS: '--max-old-space-size=96',
+    ZMSG_FAILPOINTS: 'shard:batch:acknowledged=oom:2',
+  });
+  expect(acknowledged).toBe(8);
+  expect(stats).toMatchObject({ pendingOperations: 0 });
+  expect(stats?.log.recovered).toBeGreaterThan(0);
+  expect(await likesOf(client, 'a')).toBe('8');
+});
+
 test('what was taken without a log is lost with its thread, and its receipt says so', async () => {
   const { dsn, client } = await openDatabase();
   await client.query(`INSERT INTO posts (id) VALUES ('a')`);
