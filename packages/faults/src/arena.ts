@@ -27,7 +27,6 @@ export interface LaunchChanges extends Partial<Omit<WorkloadSpec, 'options'>> {
   /** Name of the data directory; carried over from cycle to cycle. @default 'a' */
   readonly node?: string;
   readonly failpoints?: string;
-  readonly wrapper?: readonly string[];
 }
 
 /** Longest wait for the sessions of dead processes to end. */
@@ -119,7 +118,7 @@ export class Arena {
   /** Starts a process under load. `opened` of it resolves when its engine is open. */
   launch(changes: LaunchChanges = {}): WorkloadProcess {
     this.signal.throwIfAborted();
-    const { node = 'a', options = {}, failpoints, wrapper, ...spec } = changes;
+    const { node = 'a', options = {}, failpoints, ...spec } = changes;
     this.#nodes.add(node);
     this.#runs += 1;
     mkdirSync(this.dir, { recursive: true });
@@ -135,7 +134,6 @@ export class Arena {
       },
       logFile: join(this.dir, `run-${this.#runs}.log`),
       failpoints,
-      wrapper,
       program: this.#options.program,
     };
     const process = new WorkloadProcess(launch);

@@ -12,8 +12,6 @@ export interface LaunchOptions {
   readonly logFile: string;
   /** `name=action:skip:times,…`, see `failpoint.ts`. */
   readonly failpoints?: string | undefined;
-  /** Put before the command, such as `['prlimit', '--fsize=1000000']`. */
-  readonly wrapper?: readonly string[] | undefined;
   /** Another program that keeps a ledger. @default workload.js */
   readonly program?: URL | undefined;
 }
@@ -47,14 +45,16 @@ export class WorkloadProcess {
     this.#onOpen = resolve;
   });
 
-  constructor({ spec, logFile, failpoints, wrapper = [], program }: LaunchOptions) {
+  constructor({ spec, logFile, failpoints, program }: LaunchOptions) {
     this.spec = spec;
     this.#logFile = logFile;
     const file = fileURLToPath(program ?? new URL('workload.js', import.meta.url));
-    const [command = process.execPath, ...args] = [...wrapper, process.execPath, file, JSON.stringify(spec)];
     const log = openSync(logFile, 'a');
     const env = failpoints === undefined ? process.env : { ...process.env, ZMSG_FAILPOINTS: failpoints };
-    this.#child = spawn(command, args, { stdio: ['pipe', log, log, 'pipe'], env });
+    this.#child = spawn(process.execPath, [file, JSON.stringify(spec)], {
+      stdio: ['pipe', log, log, 'pipe'],
+      env,
+    });
     closeSync(log);
     this.#child.stdin?.on('error', () => {}); // it has ended already
     const pipe = this.#child.stdio[3] as Readable;

@@ -9,9 +9,9 @@ export const kill: Scenario = {
   name: 'kill',
   title: 'kill -9 at random moments',
   cycles: 10,
-  async cycle(arena) {
+  async cycle(arena, at) {
     const process = arena.launch(arena.random.below(5) === 0 ? { options: { walSync: 'off' } } : {});
-    if (arena.random.below(10) > 0) await process.opened;
+    if (at === 0 || arena.random.below(10) > 0) await process.opened;
     await arena.pause(arena.between(50, 1_500));
     await arena.kill(process);
     if (arena.random.below(3) > 0) return;
