@@ -52,6 +52,8 @@ export class Lane {
   readonly #words: Int32Array;
   readonly #waiting = new Fifo<WaitingRecord>();
   readonly #acknowledgements = new Fifo<Acknowledgement>();
+  /** Of these, the ones that it takes a sync for. */
+  #syncs = 0;
   #commitWaiters: Waiter[] = [];
   #syncWaiters: Waiter[] = [];
   /** Operations without a log that were lost with their thread. */
@@ -73,6 +75,10 @@ export class Lane {
 
   get waitsForTaken(): boolean {
     return this.#acknowledgements.length > 0 || this.#waiting.length > 0;
+  }
+
+  get waitsForSync(): boolean {
+    return this.#syncs > 0;
   }
 
   get waitsForCommit(): boolean {
@@ -106,6 +112,7 @@ export class Lane {
   /** The record that was just written is an operation. */
   expect(acknowledgement: Acknowledgement): void {
     this.written += 1;
+    if (acknowledgement.level === DurabilityLevel.always) this.#syncs += 1;
     this.#acknowledgements.push(acknowledgement);
   }
 
@@ -241,6 +248,7 @@ export class Lane {
     for (; news > 0; news--) {
       this.taken += 1;
       const acknowledgement = this.#acknowledgements.shift();
+      if (acknowledgement?.level === DurabilityLevel.always) this.#syncs -= 1;
       if (isRefusing && this.#isRefused(refusedTo)) acknowledgement?.reject(this.#refusal());
       else acknowledgement?.resolve(new LaneReceipt(this, this.taken, acknowledgement.level));
     }
