@@ -16,3 +16,10 @@ export const DurabilityLevel = { off: 0, interval: 1, always: 2 } as const satis
 >;
 
 export type DurabilityLevel = (typeof DurabilityLevel)[Durability];
+
+/** Comparisons, not a look-up by name: it is asked at every operation. Undefined for anything else. */
+export function levelOf(durability: Durability): DurabilityLevel | undefined {
+  if (durability === 'always') return DurabilityLevel.always;
+  if (durability === 'interval') return DurabilityLevel.interval;
+  return durability === 'off' ? DurabilityLevel.off : undefined;
+}

@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import { TaskEncoder } from './codec/task-encoder.js';
-import { type Durability, DurabilityLevel } from './durability.js';
+import { type Durability, levelOf } from './durability.js';
 import { BackpressureError, ClosedError, InvalidValueError, ShardError } from './error.js';
 import { Lane } from './lane.js';
 import type { ProducerHandle } from './producer-handle.js';
@@ -66,7 +66,7 @@ export class Producer {
 
   submit(task: WriteTask, options?: SubmitOptions): Promise<Receipt> {
     const signal = options?.signal;
-    const level = DurabilityLevel[options?.durability ?? this.#durability];
+    const level = levelOf(options?.durability ?? this.#durability);
     let lane: Lane;
     try {
       this.#check(signal);

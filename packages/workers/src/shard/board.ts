@@ -17,9 +17,10 @@ export const ShardState = { starting: 0, running: 1, ended: 2, failed: 3 } as co
 
 /** Bytes of one unit: what a small operation takes, so that a word counts up to 128 GiB. */
 export const UNIT_BYTES = 64;
+const UNIT_SHIFT = 6;
 
 export function unitsOf(bytes: number): number {
-  return Math.ceil(bytes / UNIT_BYTES);
+  return (bytes + UNIT_BYTES - 1) >> UNIT_SHIFT;
 }
 
 /**
