@@ -14,6 +14,7 @@ export {
   type ZmsgErrorCode,
 } from '@zmsg/workers';
 export type { Batch } from './batch.js';
+export type { CacheOptions, DelayOptions, PeriodicOptions } from './call-options.js';
 export type {
   DeadLetter,
   DeadLetterDetails,
@@ -41,10 +42,4 @@ export { type Buildable, counter, map, slice, sql, table } from './sql/index.js'
 export type { EngineStats } from './stats.js';
 export type { Rows, Session, WaitOptions } from './store/store.js';
 export type { BatchResult } from './write/batch-run.js';
-export {
-  type CacheOptions,
-  type DelayOptions,
-  type DelayQueueView,
-  type PeriodicOptions,
-  ZMsg,
-} from './zmsg.js';
+export { type DelayQueueView, ZMsg } from './zmsg.js';

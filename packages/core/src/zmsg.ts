@@ -1,7 +1,6 @@
 import { EventEmitter } from 'node:events';
 import {
   ClosedError,
-  type Durability,
   InvalidTaskError,
   InvalidValueError,
   type ReadTask,
@@ -9,6 +8,7 @@ import {
   type Task,
 } from '@zmsg/workers';
 import { Batch } from './batch.js';
+import type { CacheOptions, DelayOptions, PeriodicOptions } from './call-options.js';
 import type { DeadLettersView } from './dead-letters/dead-letter.js';
 import type { DelayQueue } from './delay/delay-queue.js';
 import { type Engine, openEngine } from './engine.js';
@@ -27,21 +27,6 @@ import type { Rows, WaitOptions } from './store/store.js';
 import { checkValue } from './value.js';
 import { deleteStatement, writeTask } from './write/write-task.js';
 import type { Row } from './write/writer.js';
-
-export interface CacheOptions extends WaitOptions {
-  /** Time to live, milliseconds or text such as `'1h30m'`. @default the configured `default_ttl` */
-  ttl?: Duration;
-}
-
-export interface DelayOptions extends CacheOptions {
-  /** The write happens this much later. @default 0 */
-  delay?: Duration;
-}
-
-export interface PeriodicOptions extends CacheOptions {
-  /** When the call resolves, and what the write then survives. @default the configured `wal_sync` */
-  durability?: Durability;
-}
 
 /** What an operator may do with delayed writes. */
 export type DelayQueueView = Pick<DelayQueue, 'failed' | 'retryFailed' | 'discardFailed' | 'stats'>;
@@ -77,7 +62,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
       zm?.emit(event.type as keyof EngineEvents, event as never);
     });
     zm = new ZMsg(engine);
-    zm.#heedSignals();
+    zm.#ignoreSignals = onShutdown(engine, () => (zm as ZMsg).close());
     return zm;
   }
 
@@ -370,25 +355,6 @@ export class ZMsg extends EventEmitter<EngineEvents> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  /** What was not written is in the log of the process, from `Engine.close`. */
-  #heedSignals(): void {
-    const { logger, shards, options } = this.#engine;
-    this.#ignoreSignals = onShutdown({
-      close: async (signal) => {
-        logger.info({ signal }, 'closing');
-        await this.close().catch(() => {});
-      },
-      flush: async (signal) => {
-        if (this.#closing !== undefined) return;
-        logger.info({ signal }, 'flushing');
-        const timeout = AbortSignal.timeout(options.shutdownTimeoutMs);
-        await shards.flush({ signal: timeout }).catch((error: unknown) => {
-          logger.error({ err: error, atRisk: shards.stats().atRisk }, 'not everything was flushed');
-        });
-      },
-    });
   }
 
   #migrations(): Migrations {

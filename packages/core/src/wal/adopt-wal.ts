@@ -4,11 +4,10 @@ import { LogError, recoverLog, type ShardEvent } from '@zmsg/workers';
 import { ConfigError } from '../error.js';
 import { createLogger } from '../log.js';
 import { logEvent } from '../log-event.js';
-import { engineMigrations } from '../migrate/engine-migrations.js';
+import { migrateDatabase } from '../migrate/index.js';
 import { resolveOptions, secretsOf } from '../options/resolve.js';
 import type { ZMsgOptions } from '../options/zmsg-options.js';
 import { lockDataDir } from '../store/data-dir.js';
-import { Store } from '../store/store.js';
 
 export interface AdoptWalOptions {
   /** Data directory of the node that is no more. */
@@ -25,7 +24,6 @@ export interface AdoptWalOptions {
   readonly force?: boolean | undefined;
 }
 
-const CONNECT_TIMEOUT_MS = 10_000;
 const RING_BYTES = 2 ** 16;
 
 /**
@@ -53,17 +51,7 @@ export async function adoptWal({ dataDir, config, env, force }: AdoptWalOptions)
   });
   const lock = force === true ? undefined : lockDataDir(dataDir);
   try {
-    const store = new Store({
-      connectionString: postgresDsn,
-      maxOpen: 1,
-      maxIdle: 0,
-      maxLifetimeMs: options.postgresConnMaxLifetimeMs,
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      onIdleError: (error) => logger.warn({ err: error }, 'an idle connection to PostgreSQL was lost'),
-    });
-    await engineMigrations(store, {})
-      .migrate()
-      .finally(() => store.close());
+    await migrateDatabase({ config, env });
     return await recoverLog({
       store: {
         connectionString: postgresDsn,
