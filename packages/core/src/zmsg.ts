@@ -144,7 +144,8 @@ export class ZMsg extends EventEmitter<EngineEvents> {
    * unless it is null. Resolves when the write is as durable as asked for: by default, when it is on disk
    * in the shard's log.
    *
-   * @throws LogError when it cannot be logged (the disk is full): nothing was done then
+   * @throws LogError when it cannot be logged (the disk is full). It is not applied then, unless the
+   *   process dies before the next flush: what reached the file before the failure may be replayed
    * @throws BackpressureError with `on_full: reject`, when too much is pending
    */
   cacheAndPeriodicStore(

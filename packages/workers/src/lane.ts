@@ -268,7 +268,7 @@ export class Lane {
     const errno = Atomics.load(this.#words, REFUSED_ERRNO);
     const code = getSystemErrorName(errno);
     const cause = Object.assign(new Error(`write-ahead log: ${code}`), { errno, code });
-    return new LogError(`the log of shard ${this.shard} cannot be written (${code}): nothing was done`, {
+    return new LogError(`the log of shard ${this.shard} cannot be written (${code}): the write was refused`, {
       cause,
     });
   }

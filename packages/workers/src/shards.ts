@@ -171,7 +171,8 @@ export interface SubmitOptions extends CallOptions {
 export interface Shards {
   /**
    * Hands a write to its shard. The promise resolves when the write is acknowledged; it rejects with
-   * `ClosedError`, with `LogError` when it could not be logged (then nothing was done), or with the
+   * `ClosedError`, with `LogError` when it could not be logged (then it is not applied, unless the process
+   * dies before the next flush and finds it in the file after all), or with the
    * signal's reason while it still waits for room.
    */
   submit(task: WriteTask, options?: SubmitOptions): Promise<Receipt>;
