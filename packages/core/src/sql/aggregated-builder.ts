@@ -1,4 +1,12 @@
-import { InvalidTaskError, type Operand, type ReadTask, type Task, type Where } from '@zmsg/workers';
+import {
+  type CounterTask,
+  InvalidTaskError,
+  type MapTask,
+  type Operand,
+  type ReadTask,
+  type SliceTask,
+  type Where,
+} from '@zmsg/workers';
 import { type AggregatedForm, aggregatedText, type Kind } from './aggregated-text.js';
 import { checkBatchKey } from './batch-key.js';
 import { conditionParts } from './condition.js';
@@ -7,6 +15,9 @@ import { type InsertRow, insertRow } from './insert-row.js';
 import { checkParameters } from './parameter.js';
 import { maxCachedLength, maxParameters } from './statement-text.js';
 import type { Target } from './target.js';
+
+/** What these builders make. */
+type AggregatedTask = CounterTask | SliceTask | MapTask | ReadTask;
 
 /** One operation on a column, or none yet. */
 export interface Step<Op extends string> {
@@ -23,7 +34,7 @@ const noValues: readonly unknown[] = Object.freeze([]);
  * What counter, slice and map builders have in common. Immutable: each call gives a new builder, so
  * one can be kept and continued in several ways.
  */
-export abstract class AggregatedBuilder<Op extends string, Built extends Task | ReadTask> {
+export abstract class AggregatedBuilder<Op extends string, Built extends AggregatedTask> {
   protected readonly target: Target;
   protected readonly step: Step<Op> | undefined;
   protected readonly condition: Where | undefined;
@@ -64,7 +75,7 @@ export abstract class AggregatedBuilder<Op extends string, Built extends Task | 
     const parts = conditionParts(text);
     if (parts.length !== values.length + 1) throw mismatch('the condition', parts.length - 1, values.length);
     const checked = values.length === 0 ? noValues : checkParameters(values, 'value');
-    return this.with(this.step, Object.freeze({ text, parts, values: checked }), this.key, this.row);
+    return this.with(this.step, { text, parts, values: checked }, this.key, this.row);
   }
 
   /**
@@ -96,7 +107,20 @@ export abstract class AggregatedBuilder<Op extends string, Built extends Task | 
   }
 
   /** The task, a plain frozen object. Every call that takes a task also takes the builder. */
-  abstract build(): Built;
+  build(): Built {
+    const task = this.draft();
+    Object.freeze(task.where.values);
+    Object.freeze(task.where);
+    Object.freeze(task.values);
+    return Object.freeze(task);
+  }
+
+  /**
+   * What `build` freezes. For who submits it at once, and shows it to nobody: the four `freeze` are a sixth
+   * of the time that a like takes on its caller's thread.
+   * @internal
+   */
+  abstract draft(): Built;
 
   /** The operation, if it is the first one. */
   protected only(op: Op, operand: Operand | undefined, form: string, key: string | undefined): Step<Op> {
@@ -148,7 +172,7 @@ export abstract class AggregatedBuilder<Op extends string, Built extends Task | 
       where.values.length === 1
     ) {
       // Nearly every like. A literal of known length is 30 ns cheaper than pushes.
-      return Object.freeze([String(step.operand), where.values[0]]);
+      return [String(step.operand), where.values[0]];
     }
     const values: unknown[] = [];
     if (step.key !== undefined) values.push(step.key);
@@ -158,7 +182,7 @@ export abstract class AggregatedBuilder<Op extends string, Built extends Task | 
     if (values.length > maxParameters) {
       throw new InvalidTaskError(`a task takes at most ${maxParameters} values`);
     }
-    return Object.freeze(values);
+    return values;
   }
 
   #name(): string {

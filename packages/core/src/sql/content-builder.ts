@@ -223,7 +223,7 @@ export function sql(text: string, ...values: unknown[]): ContentBuilder {
   if (parameters !== values.length) throw mismatch('the statement', parameters, values.length);
   return new ContentBuilder(
     text,
-    values.length === 0 ? noValues : checkParameters(values, 'value'),
+    values.length === 0 ? noValues : Object.freeze(checkParameters(values, 'value')),
     noClauses,
     undefined,
   );

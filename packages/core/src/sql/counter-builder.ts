@@ -80,7 +80,8 @@ export class CounterBuilder<Built extends CounterTask | ReadTask = CounterTask> 
     return this.#operate<ReadTask>('get', undefined);
   }
 
-  build(): Built {
+  /** @internal */
+  draft(): Built {
     const step = this.operation();
     const where = this.rows();
     const { table, column } = this.target;
@@ -113,7 +114,7 @@ export class CounterBuilder<Built extends CounterTask | ReadTask = CounterTask> 
             text,
             values,
           };
-    return Object.freeze(task) as Built;
+    return task as Built;
   }
 
   protected get kind(): 'counter' {

@@ -82,7 +82,8 @@ export class MapBuilder<Built extends MapTask | ReadTask = MapTask> extends Aggr
     return this.#operate<ReadTask>('getKey', undefined, 'getKey', checked);
   }
 
-  build(): Built {
+  /** @internal */
+  draft(): Built {
     const step = this.operation();
     const where = this.rows();
     const { table, column } = this.target;
@@ -96,7 +97,7 @@ export class MapBuilder<Built extends MapTask | ReadTask = MapTask> extends Aggr
       op === 'get' || op === 'getKey'
         ? { kind: 'map', op, key, table, column, where, batchKey, orInsert, text, values }
         : { kind: 'map', op, key, operand, table, column, where, batchKey, orInsert, text, values };
-    return Object.freeze(task) as Built;
+    return task as Built;
   }
 
   protected get kind(): 'map' {

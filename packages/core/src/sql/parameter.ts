@@ -7,7 +7,7 @@ import { textFault } from './text-fault.js';
 const maxDimensions = 6;
 
 /**
- * Checks the values of a statement's placeholders, in place, and returns the frozen array. What `pg`
+ * Checks the values of a statement's placeholders, in place, and returns them. What `pg`
  * would turn into something else without a word is refused, with the place of the value (never the
  * value itself, which may be private):
  *
@@ -30,7 +30,7 @@ export function checkParameters(values: unknown[], what: string): readonly unkno
     if (value === null || typeof value === 'bigint' || typeof value === 'boolean') continue;
     values[i] = parameter(value, `${what} ${i + 1}`);
   }
-  return Object.freeze(values);
+  return values;
 }
 
 /** One value as `checkParameters` takes it; `place` names it in errors. */

@@ -51,7 +51,8 @@ export class SliceBuilder<Built extends SliceTask | ReadTask = SliceTask> extend
     return this.#operate<ReadTask>('get', undefined);
   }
 
-  build(): Built {
+  /** @internal */
+  draft(): Built {
     const step = this.operation();
     const where = this.rows();
     const { table, column } = this.target;
@@ -64,7 +65,7 @@ export class SliceBuilder<Built extends SliceTask | ReadTask = SliceTask> extend
       step.op === 'get'
         ? { kind: 'slice', op: 'get', key: undefined, table, column, where, batchKey, orInsert, text, values }
         : { kind: 'slice', op: step.op, operand, table, column, where, batchKey, orInsert, text, values };
-    return Object.freeze(task) as Built;
+    return task as Built;
   }
 
   protected get kind(): 'slice' {

@@ -1,4 +1,5 @@
 import { InvalidTaskError, type ReadTask, type Task } from '@zmsg/workers';
+import { AggregatedBuilder } from './aggregated-builder.js';
 import { kindOf } from './kind-of.js';
 
 /** A task, or a builder that makes one. */
@@ -12,6 +13,7 @@ export type Buildable<Built extends Task | ReadTask = Task> = Built | { build():
  * toTask(counter('feed_meta', 'like_count').inc(1).where('id = ?', feedId)).op; // 'inc'
  */
 export function toTask<Built extends Task | ReadTask>(given: Buildable<Built>): Built {
+  if (given instanceof AggregatedBuilder) return given.draft();
   if (typeof given === 'object' && given !== null) {
     const task = 'build' in given && typeof given.build === 'function' ? given.build() : given;
     if (isTask(task)) return task as Built;

@@ -3,7 +3,7 @@ import { InvalidTaskError } from '../error.js';
 import type { ReadTask, WriteTask } from '../task.js';
 import { ByteWriter } from './byte-writer.js';
 import { BODY_AT, KEY_AT, OPERATION_CODES, RecordType } from './record.js';
-import { hashBytes, hashText, hashValues, shardOf } from './route.js';
+import { hashBytes, hashText, hashValue, shardOf } from './route.js';
 import { type KnownShape, type ShapedTask, ShapeTable } from './shape-table.js';
 
 /** Turns tasks into records, one at a time, and says which shard takes them. */
@@ -130,13 +130,16 @@ export class TaskEncoder {
     writer.uint(0);
     if (batchKey === undefined) writer.value(undefined);
     else writer.string(batchKey);
-    for (let i = 0; i < where.values.length; i++) writer.value(where.values[i]);
+    let hash: number | undefined = known.routeSeed;
+    for (let i = 0; i < where.values.length; i++) {
+      const value = where.values[i];
+      const start = writer.at;
+      writer.value(value);
+      if (hash !== undefined) hash = hashValue(value, writer.bytes, start, writer.at, hash);
+    }
     writer.uintAt(KEY_AT - 4, writer.at - KEY_AT);
-    const hash =
-      batchKey === undefined
-        ? (hashValues(where.values, known.routeSeed) ??
-          hashBytes(writer.bytes, KEY_AT, writer.at, known.routeSeed))
-        : hashText(batchKey);
+    if (batchKey !== undefined) hash = hashText(batchKey);
+    hash ??= hashBytes(writer.bytes, KEY_AT, writer.at, known.routeSeed);
     return shardOf(hash, this.#shards);
   }
 
