@@ -4,13 +4,14 @@ import { parseArgs } from 'node:util';
 import { withStage } from './stage.js';
 import type { SuiteResult } from './suite.js';
 import { builders } from './suites/builders.js';
+import { cache } from './suites/cache.js';
 import { counters } from './suites/counters.js';
 import { flush } from './suites/flush.js';
 import { reads } from './suites/reads.js';
 import { recovery } from './suites/recovery.js';
 import { statements } from './suites/statements.js';
 
-const SUITES = [reads, counters, flush, recovery, statements, builders];
+const SUITES = [reads, cache, counters, flush, recovery, statements, builders];
 
 const USAGE = `pnpm bench [--only NAME,…] [--quick] [--json FILE] [--postgres DSN] [--redis HOST:PORT]
 Suites: ${SUITES.map((suite) => suite.name).join(', ')}`;

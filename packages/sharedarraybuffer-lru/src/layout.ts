@@ -40,13 +40,14 @@ export const HEADER = Object.freeze({
   sketchCursor: 48,
 });
 
-/** Words of a segment's header. Readers touch none but epoch and laps, so those have a line of their own. */
+/** Words of a segment's header. Readers touch none but those of the second line. */
 export const SEGMENT = Object.freeze({
   lock: 0,
-  turn: 1,
   epoch: 16,
   /** Laps begun by either ring; never less than how often a place may have come back. */
   laps: 17,
+  /** Raised by one when a writer begins and when it ends: odd while one is at work. */
+  changes: 18,
   smallRing: 32,
   mainRing: 38,
   entries: 44,

@@ -5,10 +5,7 @@ export const MIN_BYTES = 16 * 1024;
 export const MAX_BYTES = 32 * 1024 ** 3;
 export const MAX_VALUE_BYTES = 2 ** 28;
 
-export const DEFAULTS = Object.freeze({
-  bufferItems: 64,
-  clock: (): number => Date.now(),
-});
+export const DEFAULT_BUFFER_ITEMS = 64;
 
 /** Validated; what is undefined is derived from `maxBytes` by the layout. */
 export interface ResolvedOptions {
@@ -16,7 +13,8 @@ export interface ResolvedOptions {
   readonly counters: number | undefined;
   readonly bufferItems: number;
   readonly maxValueBytes: number | undefined;
-  readonly clock: () => number;
+  /** @default Date.now */
+  readonly clock: (() => number) | undefined;
 }
 
 export function resolveOptions(options: SharedCacheOptions): ResolvedOptions {
@@ -27,7 +25,7 @@ export function resolveOptions(options: SharedCacheOptions): ResolvedOptions {
   return {
     maxBytes: integer('maxBytes', options.maxBytes, MIN_BYTES, MAX_BYTES),
     counters: counters === undefined ? undefined : integer('counters', counters, 1, Number.MAX_SAFE_INTEGER),
-    bufferItems: bufferItems(options.bufferItems ?? DEFAULTS.bufferItems),
+    bufferItems: bufferItems(options.bufferItems ?? DEFAULT_BUFFER_ITEMS),
     maxValueBytes:
       maxValueBytes === undefined ? undefined : integer('maxValueBytes', maxValueBytes, 0, MAX_VALUE_BYTES),
     clock: clock(options.clock),
@@ -38,8 +36,8 @@ export function bufferItems(value: unknown): number {
   return integer('bufferItems', value, 1, 65_536);
 }
 
-export function clock(value: unknown): () => number {
-  if (value === undefined) return DEFAULTS.clock;
+export function clock(value: unknown): (() => number) | undefined {
+  if (value === undefined) return undefined;
   if (typeof value !== 'function') throw new TypeError(`clock must be a function, not ${kindOf(value)}`);
   return value as () => number;
 }

@@ -1,8 +1,10 @@
+import { bufferSlice } from './buffer-slice.js';
 import { checksum, copyWithChecksum } from './checksum.js';
+import { CoarseClock } from './coarse-clock.js';
 import type { HitBuffer } from './hit-buffer.js';
 import type { KeyProbe } from './key-probe.js';
 import { BUCKET_SLOTS, SEGMENT } from './layout.js';
-import { isCurrent, NEAR_VALUE_BYTES, type NearTable } from './near-table.js';
+import { NEAR_VALUE_BYTES, type NearRecord, type NearTable } from './near-table.js';
 import {
   EXPIRES,
   HEADER_WORDS,
@@ -67,10 +69,12 @@ const EMPTY = new ArrayBuffer(0);
 
 /** The reading side of one cache in one thread. */
 export class ReadPath {
-  readonly #clock: () => number;
+  readonly #segments: readonly Segment[];
+  readonly #clock: CoarseClock;
+  readonly #now: () => number;
   readonly #hits: HitBuffer;
   /** Copies of small values are cut from a pool, as Buffer.allocUnsafe does. */
-  #pool = Buffer.allocUnsafeSlow(POOL_BYTES).buffer;
+  #pool = Buffer.allocUnsafeSlow(POOL_BYTES).buffer as ArrayBuffer;
   #poolWords = new Int32Array(this.#pool);
   #poolAt = 0;
   readonly #near: NearTable;
@@ -85,43 +89,44 @@ export class ReadPath {
   /** Its first word in the pool, when it lies there. */
   #valueWord = 0;
 
-  constructor(clock: () => number, hits: HitBuffer, near: NearTable) {
-    this.#clock = clock;
+  /** @param clock @default Date.now */
+  constructor(
+    segments: readonly Segment[],
+    clock: (() => number) | undefined,
+    hits: HitBuffer,
+    near: NearTable,
+  ) {
+    this.#segments = segments;
+    this.#clock = new CoarseClock(clock);
+    this.#now = clock ?? Date.now;
     this.#hits = hits;
     this.#near = near;
   }
 
-  /**
-   * A copy of the value, if this thread has it near and it is still the key's: the slot's place is that of
-   * the copied record (as in 1), and neither its seal nor the epoch has changed since. A place comes back
-   * after 64 laps of the ring at the earliest; then the seal tells the records apart.
-   */
+  /** The value, if this thread has it near and it is still the key's. */
   getNear(name: string): Buffer | undefined {
-    const entry = this.#near.get(name);
-    if (entry === undefined) return undefined;
-    if (!isCurrent(entry) || this.#isOver(entry.expiresAt)) {
-      this.#near.delete(name);
+    const near = this.#near;
+    const row = near.find(name);
+    if (row === undefined) return undefined;
+    if (!near.isCurrent(row) || this.#clock.isOver(near.expiresAt(row))) {
+      near.delete(name, row);
       return undefined;
     }
-    this.#touch(entry.segment, entry.frequencyByte, entry.hash);
-    const count = wordsOf(entry.byteLength);
-    const to = this.#allot(count);
-    const from = entry.at;
-    const words = this.#near.arena;
-    const copy = this.#poolWords;
-    for (let i = 0; i < count; i += 1) copy[to + i] = words[from + i] as number;
-    return this.#cut(to, entry.byteLength);
+    // The frequency is at its maximum, and is not lowered before the record is moved.
+    this.#hits.hit();
+    return near.use(row);
   }
 
   /** A copy of the value; undefined when absent or expired. */
-  get(segment: Segment, key: KeyProbe, name: string): Buffer | undefined {
-    if (!this.#search(segment, key, true) || this.#isOver(this.#expiresAt)) {
+  get(segmentNumber: number, key: KeyProbe, name: string): Buffer | undefined {
+    const segment = this.#segments[segmentNumber] as Segment;
+    if (!this.#search(segment, key, true) || this.#clock.isOver(this.#expiresAt)) {
       this.#hits.miss();
       return undefined;
     }
     const isHot = this.#touch(segment, segment.frequencyByte(this.#slot), key.h1);
     const value = this.#value as Buffer;
-    if (isHot && value.length <= NEAR_VALUE_BYTES) this.#bringNear(segment, key, name, value);
+    if (isHot && value.length <= NEAR_VALUE_BYTES) this.#bringNear(segmentNumber, name, value);
     return value;
   }
 
@@ -136,41 +141,28 @@ export class ReadPath {
     return false;
   }
 
-  #bringNear(segment: Segment, key: KeyProbe, name: string, value: Buffer): void {
-    const count = wordsOf(value.length);
-    const at = this.#near.allocate(count);
-    if (at === undefined) return;
-    // From the copy, not from the shared memory: the copy is what was checked.
-    const from = this.#valueWord;
-    const arena = this.#near.arena;
-    for (let i = 0; i < count; i += 1) arena[at + i] = this.#poolWords[from + i] as number;
-    const record = segment.recordWord(this.#place);
-    this.#near.set(name, {
-      segment,
+  #bringNear(segmentNumber: number, name: string, value: Buffer): void {
+    const segment = this.#segments[segmentNumber] as Segment;
+    const record: NearRecord = {
+      segmentNumber,
       placeWord: segment.tagWord(this.#slot) + BUCKET_SLOTS,
       place: this.#place,
-      epoch: this.#epoch,
-      sealWord: record + SEAL,
-      seal: this.#seal,
       laps: this.#laps,
-      frequencyByte: segment.frequencyByte(this.#slot),
-      hash: key.h1,
       expiresAt: this.#expiresAt,
-      at,
-      byteLength: value.length,
-    });
+      epoch: this.#epoch,
+      sealWord: segment.recordWord(this.#place) + SEAL,
+      seal: this.#seal,
+    };
+    // From the copy, not from the shared memory: the copy is what was checked.
+    this.#near.admit(name, record, this.#poolWords, this.#valueWord, value.length);
   }
 
   /** Milliseconds left, above zero; undefined when absent or expired. */
   remaining(segment: Segment, key: KeyProbe): number | undefined {
     if (!this.#search(segment, key, false)) return undefined;
     if (this.#expiresAt === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
-    const left = this.#expiresAt - this.#clock();
+    const left = this.#expiresAt - this.#now();
     return left > 0 ? left : undefined;
-  }
-
-  #isOver(expiresAt: number): boolean {
-    return expiresAt !== Number.POSITIVE_INFINITY && expiresAt <= this.#clock();
   }
 
   #search(segment: Segment, key: KeyProbe, withValue: boolean): boolean {
@@ -248,7 +240,7 @@ export class ReadPath {
   /** Room in the pool. It is used up whether or not the copy is good: that is as cheap as giving it back. */
   #allot(count: number): number {
     if (this.#poolAt + count > this.#poolWords.length) {
-      this.#pool = Buffer.allocUnsafeSlow(POOL_BYTES).buffer;
+      this.#pool = Buffer.allocUnsafeSlow(POOL_BYTES).buffer as ArrayBuffer;
       this.#poolWords = new Int32Array(this.#pool);
       this.#poolAt = 0;
     }
@@ -258,7 +250,7 @@ export class ReadPath {
   }
 
   #cut(at: number, byteLength: number): Buffer {
-    return byteLength === 0 ? Buffer.from(EMPTY) : Buffer.from(this.#pool, at * 4, byteLength);
+    return bufferSlice(byteLength === 0 ? EMPTY : this.#pool, byteLength === 0 ? 0 : at * 4, byteLength);
   }
 }
 

@@ -31,6 +31,8 @@ export class SegmentLock {
   readonly #words: Int32Array;
   /** Of the last `acquire`: the lock was taken from another owner, so the segment may be half written. */
   seized = false;
+  /** What this owner raised the changes to; odd. */
+  #changes = 0;
 
   constructor(segmentWords: Int32Array) {
     this.#words = segmentWords;
@@ -39,12 +41,14 @@ export class SegmentLock {
   acquire(): void {
     this.seized = false;
     if (Atomics.compareExchange(this.#words, SEGMENT.lock, FREE, MINE) !== FREE) this.#acquireSlowly();
-    this.#words[SEGMENT.turn] = ((this.#words[SEGMENT.turn] as number) + 1) | 0;
+    this.#begin();
   }
 
   /** False: the lock had been taken away; nothing that was done since `acquire` counts. */
   release(): boolean {
     const words = this.#words;
+    // If the lock was taken away, the changes are the new owner's to count.
+    Atomics.compareExchange(words, SEGMENT.changes, this.#changes, (this.#changes + 1) | 0);
     if (Atomics.compareExchange(words, SEGMENT.lock, MINE, FREE) === MINE) return true;
     if (Atomics.compareExchange(words, SEGMENT.lock, MINE | SLEEPERS, FREE) !== (MINE | SLEEPERS))
       return false;
@@ -56,7 +60,17 @@ export class SegmentLock {
   seize(ownerThreadId: number): boolean {
     const held = Atomics.load(this.#words, SEGMENT.lock);
     if (held >> 1 !== ownerThreadId + 1) return false;
-    return this.#take(held);
+    if (!this.#take(held)) return false;
+    this.#begin();
+    return true;
+  }
+
+  /** Readers that see an odd number look at the slot themselves; they see it before any slot changes. */
+  #begin(): void {
+    const changes = Atomics.load(this.#words, SEGMENT.changes);
+    // It is odd when the last owner did not come to its end.
+    this.#changes = ((changes | 1) + (changes & 1) * 2) | 0;
+    Atomics.store(this.#words, SEGMENT.changes, this.#changes);
   }
 
   #take(held: number): boolean {
@@ -74,16 +88,16 @@ export class SegmentLock {
     // From here on take the lock with SLEEPERS set: others may sleep, and their mark is gone with the
     // owner that woke this thread.
     let owner = 0;
-    let turn = 0;
+    let changes = 0;
     let since = 0;
     for (;;) {
       const held = Atomics.compareExchange(words, SEGMENT.lock, FREE, MINE | SLEEPERS);
       if (held === FREE) return;
       const now = performance.now();
-      const turnNow = Atomics.load(words, SEGMENT.turn);
-      if (held >> 1 !== owner || turnNow !== turn) {
+      const changesNow = Atomics.load(words, SEGMENT.changes);
+      if (held >> 1 !== owner || changesNow !== changes) {
         owner = held >> 1;
-        turn = turnNow;
+        changes = changesNow;
         since = now;
       } else if (now - since >= STEAL_AFTER_MS) {
         if (this.#take(held)) return;

@@ -36,13 +36,14 @@ export class SharedLRU implements SharedCache {
   readonly #segmentMask: number;
   readonly #hits: HitBuffer;
 
-  private constructor(memory: CacheMemory, bufferItems: number, clock: () => number) {
+  private constructor(memory: CacheMemory, bufferItems: number, clock: (() => number) | undefined) {
     this.handle = Object.freeze({ buffer: memory.buffer, bufferItems });
     this.#memory = memory;
-    this.#clock = clock;
+    this.#clock = clock ?? Date.now;
     this.#key = new KeyProbe(memory.seed1, memory.seed2);
     this.#hits = new HitBuffer(memory.header, memory.sketch, bufferItems);
-    this.#reads = new ReadPath(clock, this.#hits, new NearTable(memory.layout.maxBytes));
+    const near = new NearTable(memory.segments, Number(process.env.NB ?? 16) * 2**20);
+    this.#reads = new ReadPath(memory.segments, clock, this.#hits, near);
     this.#segments = memory.segments;
     this.#segmentMask = memory.segments.length - 1;
     const { maxValueBytes } = memory.layout;
@@ -69,7 +70,7 @@ export class SharedLRU implements SharedCache {
     if (near !== undefined) return near;
     const probe = this.#key;
     probe.load(key);
-    return this.#reads.get(this.#segments[probe.h1 & this.#segmentMask] as Segment, probe, key);
+    return this.#reads.get(probe.h1 & this.#segmentMask, probe, key);
   }
 
   /** Like `remainingTtl`, it leaves the statistics and the frequency of the entry as they are. */

@@ -1,0 +1,53 @@
+import { Worker } from 'node:worker_threads';
+import type { SharedCacheHandle } from 'sharedarraybuffer-lru';
+import { type ReaderTask, ROUND_THREADS } from './reader-task.js';
+
+const READS = 1_000_000;
+
+/** Gets per second of one thread and of two, in turns; the median of `rounds`. */
+export async function readRates(
+  handle: SharedCacheHandle,
+  keys: number,
+  rounds: number,
+): Promise<{ one: number; two: number }> {
+  const control = new SharedArrayBuffer(64);
+  const words = new Int32Array(control);
+  const threads = [0, 1].map(
+    (number) =>
+      new Worker(new URL('./reader-thread.js', import.meta.url), {
+        workerData: { handle, keys, control, reads: READS, number } satisfies ReaderTask,
+      }),
+  );
+  const failure = new Promise<never>((_, reject) => {
+    for (const thread of threads) thread.on('error', reject);
+  });
+  const allDone = async () => {
+    for (;;) {
+      const done = Atomics.load(words, 1);
+      if (done >= threads.length) return;
+      const wait = Atomics.waitAsync(words, 1, done, 1_000);
+      if (wait.async) await Promise.race([wait.value, failure]);
+    }
+  };
+  let round = 0;
+  const run = async (count: number) => {
+    await allDone();
+    Atomics.store(words, 1, 0);
+    round += ROUND_THREADS - (round % ROUND_THREADS) + count;
+    const start = performance.now();
+    Atomics.store(words, 0, round);
+    Atomics.notify(words, 0);
+    await allDone();
+    return (count * READS * 1_000) / (performance.now() - start);
+  };
+  const rates: { one: number[]; two: number[] } = { one: [], two: [] };
+  await run(2);
+  for (let i = 0; i < rounds; i++) {
+    rates.one.push(await run(1));
+    rates.two.push(await run(2));
+  }
+  Atomics.store(words, 0, -1);
+  Atomics.notify(words, 0);
+  const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1] as number;
+  return { one: median(rates.one), two: median(rates.two) };
+}
