@@ -13,7 +13,6 @@ import {
   slotOf,
   UNIT_BYTES,
   VALUE_BYTES,
-  VALUE_SUM,
   wordsOf,
 } from './record.js';
 import type { Ring } from './ring.js';
@@ -35,6 +34,7 @@ export function checkStructure(handle: SharedCacheHandle): string[] {
       problems.push(`segment ${number}: ${problem}`);
     };
     if (segment.words[SEGMENT.lock] !== 0) report(`locked: ${segment.words[SEGMENT.lock]}`);
+    if (((segment.words[SEGMENT.changes] as number) & 1) === 1) report('a writer did not come to its end');
     if (segment.words[SEGMENT.repairs] !== 0 && segment.words[SEGMENT.takeovers] === 0) {
       report('emptied although no lock was taken away: its bookkeeping, or a write, failed');
     }
@@ -103,20 +103,18 @@ function checkIndex(
     const record = segment.recordWord(place);
     const meta = words[record + META] as number;
     const valueBytes = words[record + VALUE_BYTES] as number;
-    const valueSum = words[record + VALUE_SUM] as number;
     key.loadBytes(bytes, (record + HEADER_WORDS) * 4, keyBytesOf(meta));
+    const valueAt = record + HEADER_WORDS + wordsOf(key.byteLength);
     const content = sealOfContent(
       key.h1,
       key.h2,
       meta,
       valueBytes,
-      valueSum,
+      checksum(words, valueAt, wordsOf(valueBytes)),
       words[record + EXPIRES] as number,
       words[record + EXPIRES + 1] as number,
     );
     if ((content ^ sealOfPlace(place, epoch)) !== words[record + SEAL]) report(`slot ${slot}: broken seal`);
-    const valueAt = record + HEADER_WORDS + wordsOf(key.byteLength);
-    if (checksum(words, valueAt, wordsOf(valueBytes)) !== valueSum) report(`slot ${slot}: broken value`);
     if (slotOf(meta) !== slot) report(`slot ${slot}: its record says ${slotOf(meta)}`);
     if (words[segment.tagWord(slot)] !== key.h1) report(`slot ${slot}: wrong tag`);
     if ((key.h1 & segmentMask) !== number) report(`slot ${slot}: a key of another segment`);

@@ -19,7 +19,7 @@ export const BUCKET_BYTES = 64;
 export const BUCKET_SLOTS = 7;
 
 export const MAGIC = 0x5a4c5255;
-export const VERSION = 1;
+export const VERSION = 2;
 
 /** Words of the header. From `hits` on they change while the cache is in use, one line for each. */
 export const HEADER = Object.freeze({
@@ -70,7 +70,7 @@ const MAX_SEGMENT_BYTES = 512 * 1024 ** 2;
  * Smaller entries than this (key, value and header) fill the index before the log. Each byte less costs
  * larger entries a tenth of a byte more.
  */
-const BYTES_PER_SLOT = 96;
+const BYTES_PER_SLOT = 128;
 
 export interface Layout {
   readonly totalBytes: number;
@@ -99,7 +99,7 @@ type Measures = Pick<
 /** @throws RangeError if `maxValueBytes` does not fit a cache of `maxBytes`. */
 export function planLayout(options: ResolvedOptions): Layout {
   const { maxBytes } = options;
-  const wanted = options.counters ?? 2 * powerOfTwoBelow((4 * maxBytes) / BYTES_PER_SLOT);
+  const wanted = options.counters ?? 2 * powerOfTwoBelow((2 * maxBytes) / BYTES_PER_SLOT);
   const counters = Math.max(128, powerOfTwoBelow(Math.min(wanted, maxBytes / 4)));
   const forSegments = maxBytes - HEADER_BYTES - counters / 2;
 
@@ -139,7 +139,7 @@ export function layoutOf(measures: Measures): Layout {
     segmentsAt,
     smallStart,
     mainStart,
-    slackUnits: Math.max(mainUnits >> 5, Math.min(mainUnits >> 3, 64)),
+    slackUnits: Math.max(mainUnits >> 6, Math.min(mainUnits >> 3, 64)),
     totalBytes: segmentsAt + segments * segmentUnits * UNIT_BYTES,
   };
 }

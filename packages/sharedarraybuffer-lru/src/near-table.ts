@@ -1,6 +1,7 @@
 import { bufferSlice } from './buffer-slice.js';
+import type { CoarseClock } from './coarse-clock.js';
 import { wordsOf } from './record.js';
-import { LAPS_TRUSTED, type Segment } from './segment.js';
+import type { Segment } from './segment.js';
 
 /** Larger values gain little: their time goes into the copy. */
 export const NEAR_VALUE_BYTES = 1024;
@@ -44,6 +45,13 @@ const MAX_SAMPLING = 256;
 /** Admissions after which it is asked whether they were worth while. */
 const TRIAL = 1024;
 
+/** Misses after which it is asked whether there was a hit for eight of them. If not, the table rests. */
+const MISSES = 8192;
+const REST = 16 * MISSES;
+
+/** A place can come back after 64 laps of its ring; both rings of a segment count into `laps`. */
+const LAPS_TRUSTED = 32;
+
 /** What a record was when this thread accepted it. */
 export interface NearRecord {
   readonly segmentNumber: number;
@@ -66,11 +74,12 @@ export interface NearRecord {
  * the other, and the spared ones are copied on. So a slab is the garbage collector's when the entries after
  * it have come, and at most `maxBytes` are in use here, what is on the V8 heap counted in.
  *
- * Who is admitted: keys that the index has seen hit three times. On a uniform load over many keys that is
- * hardly any, and a miss in an empty table costs next to nothing.
+ * Who is admitted: keys that the index has seen hit three times. A table in which hardly anything is found
+ * rests: most looks then cost next to nothing, and nothing is admitted.
  */
 export class NearTable {
   readonly #segments: readonly Segment[];
+  readonly #clock: CoarseClock;
   readonly #maxBytes: number;
   readonly #maxRows: number;
   readonly #rowOf = new Map<string, number>();
@@ -92,45 +101,72 @@ export class NearTable {
   #candidates = 0;
   #admissions = 0;
   #hits = 0;
+  /** Hits when the trial began, and when the misses were last looked at. */
+  #hitsAtTrial = 0;
+  #hitsBefore = 0;
+  #misses = 0;
+  #isResting = false;
 
-  constructor(segments: readonly Segment[], maxBytes: number) {
+  constructor(segments: readonly Segment[], clock: CoarseClock, maxBytes: number) {
+    this.#clock = clock;
     this.#segments = segments;
     this.#maxBytes = maxBytes;
     this.#maxRows = Math.floor(maxBytes / ENTRY_BYTES);
   }
 
-  /** The row of the key; undefined if it is not near. */
-  find(key: string): number | undefined {
-    return this.#count === 0 ? undefined : this.#rowOf.get(key);
+  /**
+   * The value, if it is near and still the key's; all who read the key share it.
+   *
+   * As long as nothing in the segment has changed, one load shows that, from a line that all entries of the
+   * segment have in common. A writer raises the number before it changes a slot, and again before it returns:
+   * so whoever has seen the effect of a write, or was told of it, does not find the number of before.
+   *
+   * One method, because the compiler does not inline more than a few into their caller.
+   */
+  get(key: string): Buffer | undefined {
+    if (this.#isResting) return this.#miss();
+    const row = this.#rowOf.get(key);
+    if (row === undefined) return this.#miss();
+    const rows = this.#rows;
+    const at = row * ROW_WORDS;
+    const word = rows[at + SEGMENT_NUMBER] as number;
+    const segment = this.#segments[word & (USED - 1)] as Segment;
+    const isCurrent = segment.changesNow === rows[at + CHANGES] || this.#isProven(row, segment);
+    if (!isCurrent || this.#clock.isOver(this.#times[(at + EXPIRES) >> 1] as number)) {
+      // The room comes back when the tail reaches it.
+      this.#rowOf.delete(key);
+      this.#keys[row] = undefined;
+      return undefined;
+    }
+    if (word < USED) rows[at + SEGMENT_NUMBER] = word | USED;
+    this.#hits += 1;
+    return this.#values[row];
   }
 
-  /**
-   * Whether the slot still has the record of the row. As long as nothing in the segment has changed, that is
-   * one load from a line that all entries of the segment share. A writer raises the number before it changes a
-   * slot, and again before it returns: so whoever has seen the effect of a write, or was told of it, does not
-   * find the number of before.
-   */
-  isCurrent(row: number): boolean {
-    const at = row * ROW_WORDS;
-    const rows = this.#rows;
-    const segment = this.#segments[(rows[at + SEGMENT_NUMBER] as number) & (USED - 1)] as Segment;
-    return segment.changesNow === rows[at + CHANGES] || this.#isProven(row, segment);
+  /** A table that is still being filled is given its time. */
+  #miss(): undefined {
+    this.#misses += 1;
+    if (this.#misses < (this.#isResting ? REST : MISSES)) return;
+    const isFull = this.#bytes > this.#maxBytes >> 1;
+    this.#isResting = !this.#isResting && isFull && this.#hits - this.#hitsBefore < MISSES / 8;
+    this.#misses = 0;
+    this.#hitsBefore = this.#hits;
   }
 
   /**
    * The same place means the same record as long as its ring has not gone round often enough for places to
-   * come back. After many laps, and after the segment was emptied, which counts as many, the epoch and the seal
-   * tell records apart, as in read-path.ts. The place is loaded before the laps: whoever published a later
-   * record under it had counted its laps before.
+   * come back, and the segment was not emptied. After many laps the seal tells records apart, as in
+   * read-path.ts. The place is loaded before the laps: whoever published a later record under it had counted
+   * its laps before.
    */
   #isProven(row: number, segment: Segment): boolean {
     const { words, changesNow } = segment;
     const proofs = this.#proofs;
     const at = row * PROOF_WORDS;
     if (Atomics.load(words, proofs[at + PLACE_WORD] as number) !== proofs[at + PLACE]) return false;
+    if (segment.epochNow !== proofs[at + EPOCH]) return false;
     const laps = segment.lapsNow;
     if ((laps - (proofs[at + LAPS] as number)) >>> 0 >= LAPS_TRUSTED) {
-      if (segment.epochNow !== proofs[at + EPOCH]) return false;
       if (words[proofs[at + SEAL_WORD] as number] !== proofs[at + SEAL]) return false;
       proofs[at + LAPS] = laps;
     }
@@ -139,29 +175,10 @@ export class NearTable {
     return true;
   }
 
-  expiresAt(row: number): number {
-    return this.#times[(row * ROW_WORDS + EXPIRES) >> 1] as number;
-  }
-
-  /** The value, which all who read the key share. */
-  use(row: number): Buffer {
-    this.#hits += 1;
-    const at = row * ROW_WORDS + SEGMENT_NUMBER;
-    const word = this.#rows[at] as number;
-    if (word < USED) this.#rows[at] = word | USED;
-    return this.#values[row] as Buffer;
-  }
-
-  /** Its room comes back when the tail reaches it. */
-  delete(key: string, row: number): void {
-    this.#rowOf.delete(key);
-    this.#keys[row] = undefined;
-  }
-
   /** Takes in a copy of the value, which is at `from` in `words`, unless the table is better off without. */
   admit(key: string, record: NearRecord, words: Int32Array, from: number, byteLength: number): void {
     this.#candidates += 1;
-    if (this.#candidates < this.#sampling) return;
+    if (this.#candidates < this.#sampling || this.#isResting) return;
     this.#candidates = 0;
     const cost = costOf(byteLength);
     if (cost > this.#maxBytes >> 2) return;
@@ -239,10 +256,10 @@ export class NearTable {
 
   /** A table that is filled faster than it is used admits fewer, down to one in 256. */
   #judge(): void {
-    const paid = this.#hits >= WORTHWHILE_HITS * this.#admissions;
+    const paid = this.#hits - this.#hitsAtTrial >= WORTHWHILE_HITS * this.#admissions;
     this.#sampling = paid ? Math.max(1, this.#sampling >> 1) : Math.min(MAX_SAMPLING, this.#sampling << 1);
     this.#admissions = 0;
-    this.#hits = 0;
+    this.#hitsAtTrial = this.#hits;
   }
 
   /** As many rows as there can be: the system gives the pages when they are written. */

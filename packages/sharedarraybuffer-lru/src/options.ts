@@ -5,13 +5,18 @@ export const MIN_BYTES = 16 * 1024;
 export const MAX_BYTES = 32 * 1024 ** 3;
 export const MAX_VALUE_BYTES = 2 ** 28;
 
+export const MAX_NEAR_BYTES = 2 ** 30;
+
 export const DEFAULT_BUFFER_ITEMS = 64;
+const DEFAULT_NEAR_BYTES = 32 * 1024 ** 2;
 
 /** Validated; what is undefined is derived from `maxBytes` by the layout. */
 export interface ResolvedOptions {
   readonly maxBytes: number;
   readonly counters: number | undefined;
   readonly bufferItems: number;
+  /** @default defaultNearBytes(maxBytes) */
+  readonly nearBytes: number | undefined;
   readonly maxValueBytes: number | undefined;
   /** @default Date.now */
   readonly clock: (() => number) | undefined;
@@ -26,6 +31,7 @@ export function resolveOptions(options: SharedCacheOptions): ResolvedOptions {
     maxBytes: integer('maxBytes', options.maxBytes, MIN_BYTES, MAX_BYTES),
     counters: counters === undefined ? undefined : integer('counters', counters, 1, Number.MAX_SAFE_INTEGER),
     bufferItems: bufferItems(options.bufferItems ?? DEFAULT_BUFFER_ITEMS),
+    nearBytes: nearBytes(options.nearBytes),
     maxValueBytes:
       maxValueBytes === undefined ? undefined : integer('maxValueBytes', maxValueBytes, 0, MAX_VALUE_BYTES),
     clock: clock(options.clock),
@@ -34,6 +40,14 @@ export function resolveOptions(options: SharedCacheOptions): ResolvedOptions {
 
 export function bufferItems(value: unknown): number {
   return integer('bufferItems', value, 1, 65_536);
+}
+
+export function nearBytes(value: unknown): number | undefined {
+  return value === undefined ? undefined : integer('nearBytes', value, 0, MAX_NEAR_BYTES);
+}
+
+export function defaultNearBytes(maxBytes: number): number {
+  return Math.floor(Math.min(maxBytes / 2, DEFAULT_NEAR_BYTES));
 }
 
 export function clock(value: unknown): (() => number) | undefined {

@@ -4,7 +4,7 @@ import { CoarseClock } from './coarse-clock.js';
 import type { HitBuffer } from './hit-buffer.js';
 import type { KeyProbe } from './key-probe.js';
 import { BUCKET_SLOTS, SEGMENT } from './layout.js';
-import { NEAR_VALUE_BYTES, type NearRecord, type NearTable } from './near-table.js';
+import { NEAR_VALUE_BYTES, type NearRecord, NearTable } from './near-table.js';
 import {
   EXPIRES,
   HEADER_WORDS,
@@ -14,8 +14,8 @@ import {
   SEAL,
   sealOfContent,
   sealOfPlace,
+  timeOf,
   VALUE_BYTES,
-  VALUE_SUM,
   wordsOf,
 } from './record.js';
 import { MAX_FREQUENCY, type Segment } from './segment.js';
@@ -35,9 +35,9 @@ import { MAX_FREQUENCY, type Segment } from './segment.js';
  *   1. loads the place from the slot (Atomics.load),
  *   2. loads the epoch of the segment (Atomics.load, so after 1),
  *   3. reads header, key and value with plain loads, the value into memory of its own,
- *   4. accepts them if the seal agrees with the header it read, the place of 1, the epoch of 2 and the
- *      hash of its key; if the key is equal, byte for byte; and if the checksum of its *copy* of the value is
- *      the one in the header. Else it begins again, at most MAX_TRIES times, and then it is a miss.
+ *   4. accepts them if the key is equal, byte for byte, and the seal agrees with the header it read, its *copy*
+ *      of the value, the place of 1, the epoch of 2 and the hash of its key. Else it begins again, at most
+ *      MAX_TRIES times, and then it is a miss.
  *
  * What was accepted is the record that was published at that place, and the slot pointed at it at 1: the
  * value was current at 1, during the call. Deletes, overwrites, evictions change the slot, `clear` and
@@ -53,8 +53,8 @@ import { MAX_FREQUENCY, type Segment } from './segment.js';
  * words of this record or words of later ones, and 4 decides on the words themselves.
  * Compilers: an engine may move plain loads as a processor may; the same argument holds.
  *
- * Chance: a mixture of records passes with a probability of 2^-32 (value) or less (header), and only if a
- * whole ring was written during steps 1 to 3. The key is compared in full besides.
+ * Chance: a mixture of records passes with a probability of 2^-32, and only if a whole ring was written during
+ * steps 1 to 3. The key is compared in full besides.
  *
  * Tags are read with plain loads. A tag that is too old makes a miss of a key whose set has not returned
  * yet, or leads to a record that fails 4.
@@ -94,27 +94,21 @@ export class ReadPath {
     segments: readonly Segment[],
     clock: (() => number) | undefined,
     hits: HitBuffer,
-    near: NearTable,
+    nearBytes: number,
   ) {
     this.#segments = segments;
     this.#clock = new CoarseClock(clock);
     this.#now = clock ?? Date.now;
     this.#hits = hits;
-    this.#near = near;
+    this.#near = new NearTable(segments, this.#clock, nearBytes);
   }
 
   /** The value, if this thread has it near and it is still the key's. */
   getNear(name: string): Buffer | undefined {
-    const near = this.#near;
-    const row = near.find(name);
-    if (row === undefined) return undefined;
-    if (!near.isCurrent(row) || this.#clock.isOver(near.expiresAt(row))) {
-      near.delete(name, row);
-      return undefined;
-    }
+    const value = this.#near.get(name);
     // The frequency is at its maximum, and is not lowered before the record is moved.
-    this.#hits.hit();
-    return near.use(row);
+    if (value !== undefined) this.#hits.hit();
+    return value;
   }
 
   /** A copy of the value; undefined when absent or expired. */
@@ -197,23 +191,20 @@ export class ReadPath {
     const record = segment.recordWord(place);
     const meta = words[record + META] as number;
     const valueBytes = words[record + VALUE_BYTES] as number;
-    const valueSum = words[record + VALUE_SUM] as number;
     const low = words[record + EXPIRES] as number;
     const high = words[record + EXPIRES + 1] as number;
-    const content = sealOfContent(key.h1, key.h2, meta, valueBytes, valueSum, low, high);
-    const seal = content ^ sealOfPlace(place, epoch);
-    if (seal !== words[record + SEAL]) return false;
-    // With the seal the lengths are those of the record; the bounds are for the one chance in 2^32.
+    // Until the seal is seen to be right, these may be anything: nothing is read beyond the segment.
     if (keyBytesOf(meta) !== key.byteLength || valueBytes < 0) return false;
     if (record / 2 + recordUnits(key.byteLength, valueBytes) > words.length / 2) return false;
     if (!segment.hasKey(record, key)) return false;
-    if (withValue) {
-      const from = record + HEADER_WORDS + wordsOf(key.byteLength);
-      if (this.#copy(segment, from, valueBytes) !== valueSum) return false;
-    }
-    EXPIRY_WORDS[0] = low;
-    EXPIRY_WORDS[1] = high;
-    this.#expiresAt = EXPIRY[0] as number;
+    const from = record + HEADER_WORDS + wordsOf(key.byteLength);
+    const sum = withValue
+      ? this.#copy(segment, from, valueBytes)
+      : checksum(words, from, wordsOf(valueBytes));
+    const content = sealOfContent(key.h1, key.h2, meta, valueBytes, sum, low, high);
+    const seal = content ^ sealOfPlace(place, epoch);
+    if (seal !== words[record + SEAL]) return false;
+    this.#expiresAt = timeOf(low, high);
     this.#place = place;
     this.#epoch = epoch;
     this.#laps = laps;
@@ -253,7 +244,3 @@ export class ReadPath {
     return bufferSlice(byteLength === 0 ? EMPTY : this.#pool, byteLength === 0 ? 0 : at * 4, byteLength);
   }
 }
-
-/** Turns two words back into the float64 that they are. */
-const EXPIRY = new Float64Array(1);
-const EXPIRY_WORDS = new Int32Array(EXPIRY.buffer);

@@ -8,13 +8,20 @@ import {
   SEGMENT,
   SEGMENT_HEADER_BYTES,
 } from './layout.js';
-import { EXPIRES, HEADER_WORDS, keyBytesOf, META, recordUnits, VALUE_BYTES, wordsOf } from './record.js';
+import {
+  EXPIRES,
+  HEADER_WORDS,
+  keyBytesOf,
+  META,
+  recordUnits,
+  timeOf,
+  VALUE_BYTES,
+  wordsOf,
+} from './record.js';
 import { Ring } from './ring.js';
 import { SegmentLock } from './segment-lock.js';
 
 export const MAX_FREQUENCY = 3;
-/** A place can come back after 64 laps of its ring; both rings of a segment count into `laps`. */
-export const LAPS_TRUSTED = 32;
 const BUCKET_WORDS = BUCKET_BYTES / 4;
 
 /** The bookkeeping of a segment contradicts itself: a writer that had lost its lock wrote on. */
@@ -83,7 +90,7 @@ export class Segment {
     return Atomics.load(this.words, SEGMENT.epoch);
   }
 
-  /** Laps that the rings have begun, and some for each time the segment was emptied, modulo 2^32. */
+  /** Laps that the rings have begun, modulo 2^32. */
   get lapsNow(): number {
     return Atomics.load(this.words, SEGMENT.laps);
   }
@@ -135,7 +142,7 @@ export class Segment {
   }
 
   expiresAt(record: number): number {
-    return this.floats[(record + EXPIRES) / 2] as number;
+    return timeOf(this.words[record + EXPIRES] as number, this.words[record + EXPIRES + 1] as number);
   }
 
   /** For the owner of the lock: the slot of the key, expired or not; -1 when absent. */
@@ -242,12 +249,10 @@ export class Segment {
   /**
    * For the owner of the lock: empties the segment. The epoch comes first: from then on no reader accepts
    * a record of before, whatever is still in the index; so the rest may be done piece by piece, and done
-   * again by the next owner if this thread ends in between. It counts as many laps, so that those who look at
-   * the laps first look at the epoch then.
+   * again by the next owner if this thread ends in between.
    */
   reset(): void {
     this.epoch = (Atomics.add(this.words, SEGMENT.epoch, 1) + 1) | 0;
-    Atomics.add(this.words, SEGMENT.laps, LAPS_TRUSTED);
     failpoint('reset');
     const index = SEGMENT_HEADER_BYTES / 4;
     this.words.fill(0, index, index + this.buckets * BUCKET_WORDS);

@@ -11,6 +11,12 @@ export interface SharedCacheOptions {
   counters?: number;
   /** Hits remembered per thread before they reach the shared counters. 1 to 65,536. @default 64 */
   bufferItems?: number;
+  /**
+   * What each thread keeps near of the hottest entries, in memory of its own; bytes, 0 to 1 GiB. They come
+   * beside `maxBytes`, about 200 for each entry on the V8 heap. 0: every `get` gives a Buffer of its own.
+   * @default half of `maxBytes`, at most 32 MiB
+   */
+  nearBytes?: number;
   /** A larger value is refused. Bytes. @default a quarter of a segment's value log */
   maxValueBytes?: number;
   /** Milliseconds since the epoch. @default Date.now */
@@ -21,6 +27,8 @@ export interface SharedCacheOptions {
 export interface SharedCacheAttachOptions {
   /** Milliseconds since the epoch; it must agree with the clock of the other threads. @default Date.now */
   clock?: () => number;
+  /** As in `SharedCacheOptions`. @default as the cache was created with */
+  nearBytes?: number;
 }
 
 export interface SharedCacheEntryOptions {
@@ -32,6 +40,7 @@ export interface SharedCacheEntryOptions {
 export interface SharedCacheHandle {
   readonly buffer: SharedArrayBuffer;
   readonly bufferItems: number;
+  readonly nearBytes: number;
 }
 
 export interface SharedCacheStats {
@@ -55,7 +64,10 @@ export interface SharedCacheStats {
 
 /** What the engine uses of `SharedLRU`. Keys: 1 to 512 bytes of UTF-8. */
 export interface SharedCache {
-  /** A copy of the value; undefined when absent or expired. */
+  /**
+   * The value; undefined when absent or expired. Do not write to it: the next who reads the key in this thread
+   * may be given the same Buffer. It stays as it is when the key is set, deleted or evicted.
+   */
   get(key: string): Buffer | undefined;
   has(key: string): boolean;
   /** Milliseconds left; `Infinity` without a TTL; undefined when absent or expired. */

@@ -2,7 +2,6 @@ import { CacheMemory } from './cache-memory.js';
 import { HitBuffer, readLong } from './hit-buffer.js';
 import { KeyProbe, kindOf } from './key-probe.js';
 import { HEADER, SEGMENT } from './layout.js';
-import { NearTable } from './near-table.js';
 import * as checked from './options.js';
 import { ReadPath } from './read-path.js';
 import { HEADER_WORDS, keyBytesOf, META, UNIT_BYTES } from './record.js';
@@ -36,14 +35,18 @@ export class SharedLRU implements SharedCache {
   readonly #segmentMask: number;
   readonly #hits: HitBuffer;
 
-  private constructor(memory: CacheMemory, bufferItems: number, clock: (() => number) | undefined) {
-    this.handle = Object.freeze({ buffer: memory.buffer, bufferItems });
+  private constructor(
+    memory: CacheMemory,
+    bufferItems: number,
+    nearBytes: number,
+    clock: (() => number) | undefined,
+  ) {
+    this.handle = Object.freeze({ buffer: memory.buffer, bufferItems, nearBytes });
     this.#memory = memory;
     this.#clock = clock ?? Date.now;
     this.#key = new KeyProbe(memory.seed1, memory.seed2);
     this.#hits = new HitBuffer(memory.header, memory.sketch, bufferItems);
-    const near = new NearTable(memory.segments, Number(process.env.NB ?? 16) * 2**20);
-    this.#reads = new ReadPath(memory.segments, clock, this.#hits, near);
+    this.#reads = new ReadPath(memory.segments, clock, this.#hits, nearBytes);
     this.#segments = memory.segments;
     this.#segmentMask = memory.segments.length - 1;
     const { maxValueBytes } = memory.layout;
@@ -53,7 +56,8 @@ export class SharedLRU implements SharedCache {
   /** A new, empty cache. @throws RangeError or TypeError that names the option. */
   static create(options: SharedCacheOptions): SharedLRU {
     const resolved = checked.resolveOptions(options);
-    return new SharedLRU(CacheMemory.create(resolved), resolved.bufferItems, resolved.clock);
+    const nearBytes = resolved.nearBytes ?? checked.defaultNearBytes(resolved.maxBytes);
+    return new SharedLRU(CacheMemory.create(resolved), resolved.bufferItems, nearBytes, resolved.clock);
   }
 
   /** The cache of another thread. @throws TypeError if the handle is not that of a cache of this version. */
@@ -62,7 +66,13 @@ export class SharedLRU implements SharedCache {
       throw new TypeError(`the handle must be that of a SharedLRU, not ${kindOf(handle)}`);
     }
     const memory = CacheMemory.attach(handle.buffer);
-    return new SharedLRU(memory, checked.bufferItems(handle.bufferItems), checked.clock(options.clock));
+    return new SharedLRU(
+      memory,
+      checked.bufferItems(handle.bufferItems),
+      checked.nearBytes(options.nearBytes ?? handle.nearBytes) ??
+        checked.defaultNearBytes(memory.layout.maxBytes),
+      checked.clock(options.clock),
+    );
   }
 
   get(key: string): Buffer | undefined {

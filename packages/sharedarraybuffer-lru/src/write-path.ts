@@ -14,8 +14,8 @@ import {
   sealOfContent,
   sealOfPlace,
   VALUE_BYTES,
-  VALUE_SUM,
   wordsOf,
+  writeTime,
 } from './record.js';
 import { MAX_FREQUENCY, type Segment, SegmentCorruptError } from './segment.js';
 
@@ -189,8 +189,7 @@ export class WritePath {
     const valueSum = this.#writeValue(value, valueBytes, valueAt);
     words[record + META] = meta;
     words[record + VALUE_BYTES] = valueBytes;
-    words[record + VALUE_SUM] = valueSum;
-    segment.floats[(record + EXPIRES) / 2] = expiresAt;
+    writeTime(words, record + EXPIRES, expiresAt);
     const low = words[record + EXPIRES] as number;
     const high = words[record + EXPIRES + 1] as number;
     words[record + SEAL] =

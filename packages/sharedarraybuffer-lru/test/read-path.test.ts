@@ -27,7 +27,7 @@ function open(value: Buffer): Opened {
   const segment = memory.segments[0] as Segment;
   const slot = segment.find(probe);
   const record = segment.recordWord(segment.place(slot));
-  return { cache, segment, slot, record, count: 6 + 2 + Math.ceil(value.length / 4) };
+  return { cache, segment, slot, record, count: 5 + 2 + Math.ceil(value.length / 4) };
 }
 
 /** What a reader sees when single words of a record are those of another. */
