@@ -86,9 +86,9 @@ test('a thread chooses its own nearBytes, or takes over those of the handle', ()
 test('what is read again and again stays near while others pass through', () => {
   const { a } = twoViews(16 * 1024);
   a.set('hot', Buffer.alloc(100, 1));
+  for (let n = 0; n < 500; n++) a.set(`cold:${n}`, Buffer.alloc(100, n));
   bringNear(a, 'hot');
   const hot = a.get('hot');
-  for (let n = 0; n < 500; n++) a.set(`cold:${n}`, Buffer.alloc(100, n));
   for (let n = 0; n < 500; n++) {
     for (let read = 0; read < 4; read++) a.get(`cold:${n}`);
     // A table that had let it go would give a copy first.
