@@ -66,7 +66,10 @@ export class ZMsg extends EventEmitter<EngineEvents> {
     return zm;
   }
 
-  /** L1 → L2 → Bloom filter → store. Undefined when absent. The buffer is the caller's own. */
+  /**
+   * L1 → L2 → Bloom filter → store. Undefined when absent. Do not write to the Buffer: the next reader of the key
+   * in this thread may be given the same one. `Buffer.from(value)` is a copy.
+   */
   get(key: string, options?: WaitOptions): Promise<Buffer | undefined> {
     try {
       this.#checkOpen();
@@ -87,7 +90,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
     return value;
   }
 
-  /** L1 only, synchronous. Undefined does not mean that there is no value. */
+  /** L1 only, synchronous. Undefined does not mean that there is no value. The Buffer is to be read only, as with `get`. */
   peek(key: string): Buffer | undefined {
     this.#checkOpen();
     checkKey(key);
