@@ -28,7 +28,7 @@ export class Reader {
     this.#parts = parts;
   }
 
-  /** L1 only. The buffer is a copy of the caller's own. */
+  /** L1 only. The Buffer is to be read only. */
   peek(key: string): Buffer | undefined {
     const value = this.#parts.l1.get(key);
     if (value === undefined) this.l1Misses += 1;
