@@ -1,4 +1,5 @@
 import { threadId } from 'node:worker_threads';
+import { failpoint } from './failpoint.js';
 import { SEGMENT } from './layout.js';
 
 /** A free lock; a held one is the owner's thread id + 1, times two, plus one if somebody may be asleep. */
@@ -45,9 +46,13 @@ export class SegmentLock {
   /** False: the lock had been taken away; nothing that was done since `acquire` counts. */
   release(): boolean {
     const words = this.#words;
-    if (Atomics.compareExchange(words, SEGMENT.lock, MINE, FREE) === MINE) return true;
+    if (Atomics.compareExchange(words, SEGMENT.lock, MINE, FREE) === MINE) {
+      failpoint('unlocked');
+      return true;
+    }
     if (Atomics.compareExchange(words, SEGMENT.lock, MINE | SLEEPERS, FREE) !== (MINE | SLEEPERS))
       return false;
+    failpoint('unlocked');
     Atomics.notify(words, SEGMENT.lock, 1);
     return true;
   }

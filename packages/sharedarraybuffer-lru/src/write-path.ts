@@ -123,15 +123,16 @@ export class WritePath {
 
   #set(key: KeyProbe, value: Uint8Array, expiresAt: number, now: number): boolean {
     const segment = this.#segment;
+    const fits = this.#fits(value);
+    if (fits) {
+      this.#store(key, value, expiresAt, now);
+    } else {
+      const slot = segment.find(key);
+      if (slot >= 0) segment.vacate(slot);
+    }
     segment.raiseGeneration(key.h2);
     failpoint('raised');
-    if (this.#fits(value)) {
-      this.#store(key, value, expiresAt, now);
-      return true;
-    }
-    const slot = segment.find(key);
-    if (slot >= 0) segment.vacate(slot);
-    return false;
+    return fits;
   }
 
   #fill(key: KeyProbe, value: Uint8Array, expiresAt: number, now: number, token: number): boolean {
@@ -142,14 +143,16 @@ export class WritePath {
 
   #delete(key: KeyProbe, _value: Uint8Array, _expiresAt: number, now: number): boolean {
     const segment = this.#segment;
+    const slot = segment.find(key);
+    let deleted = false;
+    if (slot >= 0) {
+      deleted = segment.expiresAt(segment.recordWord(segment.place(slot))) > now;
+      segment.vacate(slot);
+      if (!deleted) segment.count(SEGMENT.expirations);
+      failpoint('published');
+    }
     segment.raiseGeneration(key.h2);
     failpoint('raised');
-    const slot = segment.find(key);
-    if (slot < 0) return false;
-    const deleted = segment.expiresAt(segment.recordWord(segment.place(slot))) > now;
-    segment.vacate(slot);
-    if (!deleted) segment.count(SEGMENT.expirations);
-    failpoint('published');
     return deleted;
   }
 
@@ -187,6 +190,7 @@ export class WritePath {
     for (let i = 0; i < keyWords; i += 1) words[keyAt + i] = key.words[i] as number;
     const valueAt = keyAt + keyWords;
     const valueSum = this.#writeValue(value, valueBytes, valueAt);
+    failpoint('copied');
     words[record + META] = meta;
     words[record + VALUE_BYTES] = valueBytes;
     words[record + VALUE_SUM] = valueSum;

@@ -23,6 +23,14 @@ const jobs = {
   contend: () => contend(cache, options),
   readAndWrite: () => readAndWrite(cache, options),
   get: () => cache.get(options.key)?.toString(),
+  call: () => {
+    const { name, args, started } = options;
+    if (started !== undefined) {
+      Atomics.store(started, 1, 1);
+      Atomics.notify(started, 1);
+    }
+    return cache[name](...args);
+  },
   stopInside: () => {
     const { point, call, gate } = options;
     stopAt(point, gate);
