@@ -57,6 +57,11 @@ export class SegmentLock {
     return true;
   }
 
+  /** False: another thread has taken it away since `acquire`. */
+  get isHeld(): boolean {
+    return (Atomics.load(this.#words, SEGMENT.lock) | SLEEPERS) === (MINE | SLEEPERS);
+  }
+
   /** Takes the lock if that thread holds it. True: it is held now, and `seized`. */
   seize(ownerThreadId: number): boolean {
     const held = Atomics.load(this.#words, SEGMENT.lock);

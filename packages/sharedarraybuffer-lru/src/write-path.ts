@@ -17,10 +17,13 @@ import {
   VALUE_SUM,
   wordsOf,
 } from './record.js';
-import { MAX_FREQUENCY, type Segment, SegmentCorruptError } from './segment.js';
+import { MAX_FREQUENCY, type Segment } from './segment.js';
 
 /** Shorter values are copied by a loop, which costs less than a call of `set`. */
 const LOOP_BYTES = 48;
+
+/** So many in one write, then its error is thrown. */
+const MAX_REPAIRS = 2;
 
 const NO_VALUE = new Uint8Array(0);
 
@@ -110,11 +113,15 @@ export class WritePath {
       try {
         done = step.call(this, key, value, expiresAt, now, token);
       } catch (error) {
-        segment.repair();
-        failures += 1;
-        if (!(error instanceof SegmentCorruptError) || failures > 1) {
-          this.#release();
-          throw error;
+        // Whoever loses the lock to another runs into anything, and so may its successor, over whose
+        // bookkeeping it wrote: the first error says nothing yet.
+        if (segment.lock.isHeld) {
+          segment.repair();
+          failures += 1;
+          if (failures > MAX_REPAIRS) {
+            this.#release();
+            throw error;
+          }
         }
       }
       if (this.#release() && done !== undefined) return done;

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { onFailpoint } from '../dist/failpoint.js';
 import { SharedLRU } from '../dist/index.js';
+import { record } from './history.mjs';
 import { contend, readAndWrite } from './traffic.mjs';
 
 const { job, handle, options } = workerData;
@@ -22,6 +23,7 @@ function stopAt(point, gate) {
 const jobs = {
   contend: () => contend(cache, options),
   readAndWrite: () => readAndWrite(cache, options),
+  record: () => record(cache, options),
   get: () => cache.get(options.key)?.toString(),
   call: () => {
     const { name, args, started } = options;
