@@ -39,12 +39,16 @@ type Step = (
 
 /**
  * The writing side of one segment in one thread. Each call does its work under the segment's lock, and
- * does it again if the lock was taken away meanwhile (see SegmentLock): only then is it sure to count.
+ * does it again if the lock was taken away meanwhile (see SegmentLock), unless readers may have seen its value
+ * by then: that was there, and is gone since the segment was emptied. Done again, it would come back
+ * after newer ones that others have set in between.
  */
 export class WritePath {
   readonly #segment: Segment;
   readonly #eviction: Eviction;
   readonly #maxValueBytes: number;
+  /** Of the write at work: readers may have seen its value. */
+  #seen = false;
 
   constructor(segment: Segment, sketch: FrequencySketch, maxValueBytes: number) {
     this.#segment = segment;
@@ -109,6 +113,7 @@ export class WritePath {
     for (let failures = 0; ; ) {
       segment.acquire();
       failpoint('locked');
+      this.#seen = false;
       let done: boolean | undefined;
       try {
         done = step.call(this, key, value, expiresAt, now, token);
@@ -124,7 +129,7 @@ export class WritePath {
           }
         }
       }
-      if (this.#release() && done !== undefined) return done;
+      if ((this.#release() || this.#seen) && done !== undefined) return done;
     }
   }
 
@@ -208,6 +213,9 @@ export class WritePath {
       sealOfContent(key.h1, key.h2, meta, valueBytes, valueSum, low, high) ^
       sealOfPlace(place, segment.epoch);
     failpoint('written');
+    // Lost: under an epoch that is over nobody would see it.
+    if (!segment.lock.isHeld) return;
+    this.#seen = true;
     segment.publish(slot, key.h1, place, units);
     failpoint('published');
   }

@@ -23,7 +23,7 @@ function stopAt(point, gate) {
 const jobs = {
   contend: () => contend(cache, options),
   readAndWrite: () => readAndWrite(cache, options),
-  record: () => record(cache, options),
+  record: () => record(handle, options),
   get: () => cache.get(options.key)?.toString(),
   call: () => {
     const { name, args, started } = options;

@@ -1,4 +1,6 @@
 // Records what threads do to a few keys, with stamps from a shared counter.
+import { onFailpoint } from '../dist/failpoint.js';
+import { SharedLRU } from '../dist/index.js';
 import { describe, randomFrom, read } from './traffic.mjs';
 
 export const KINDS = ['set', 'refused', 'delete', 'clear', 'get', 'has', 'token', 'fill'];
@@ -26,10 +28,28 @@ function meet(shared, threads, between) {
   while (Atomics.load(shared, ROUND) === round) Atomics.wait(shared, ROUND, round);
 }
 
-/** Plays its part in each round and writes the calls into `log`; returns how many there were in each. */
-export function record(cache, options) {
+const bed = new Int32Array(new SharedArrayBuffer(4));
+/** Is always ahead, but a thread that reads the clock has to read it. */
+const LONG = { ttl: 1e9 };
+
+/**
+ * Plays its part in each round and writes the calls into `log`; returns how many there were in each. Calls
+ * are so short that threads on few processors would hardly meet in one: so now and then a thread naps,
+ * at a step of a write or where a read looks at the clock.
+ */
+export function record(handle, options) {
   const { me, threads, seed, rounds, calls, keys, maxLength, shared, log, threadIds, steals } = options;
   const random = randomFrom(seed + me * 7919);
+  const randomNap = randomFrom(seed - me);
+  const nap = () => {
+    if (randomNap(12) === 0) Atomics.wait(bed, 0, 0, 0.02);
+  };
+  const clock = () => {
+    nap();
+    return 1;
+  };
+  const cache = SharedLRU.attach(handle, { clock });
+  onFailpoint(nap);
   const name = (key) => `key-${key}`;
   const tokens = new Array(keys);
   const counts = [];
@@ -55,10 +75,10 @@ export function record(cache, options) {
       const token = tokens[key];
       const invoked = Atomics.add(shared, STAMP, 1);
       if (choice < 20) {
-        cache.set(name(key), value);
+        cache.set(name(key), value, LONG);
         log6('set', key, invoked, id);
       } else if (choice < 32) {
-        if (token !== undefined && cache.fill(name(key), value, token)) log6('fill', key, invoked, id);
+        if (token !== undefined && cache.fill(name(key), value, token, LONG)) log6('fill', key, invoked, id);
       } else if (choice < 44) {
         tokens[key] = cache.fillToken(name(key));
         log6('token', key, invoked);

@@ -44,7 +44,7 @@ async function checkHistories(size: Size, steals: number): Promise<void> {
       if (hasOverlap(history)) overlaps += 1;
     }
     // Else nothing was tested; most histories have several.
-    expect(overlaps).toBeGreaterThan(histories.length / 50);
+    expect(overlaps).toBeGreaterThan(histories.length / 4);
   });
 }
 
@@ -89,6 +89,7 @@ async function recordHistories(size: Size, seed: number, steals: number) {
   return { cache, histories: histories.filter((history) => history !== undefined) };
 }
 
+/** Calls of two threads, one of which was invoked before the other had returned. */
 function hasOverlap(history: readonly Operation[]): boolean {
   const sorted = [...history].sort((a, b) => a.invoked - b.invoked);
   return sorted.some((call, i) => i > 0 && call.invoked < (sorted[i - 1] as Operation).returned);
