@@ -178,7 +178,6 @@ function checkIndex(
     if ((content ^ sealOfPlace(place, epoch)) !== words[record + SEAL]) report(`slot ${slot}: broken seal`);
     const valueAt = record + HEADER_WORDS + wordsOf(key.byteLength);
     if (checksum(words, valueAt, wordsOf(valueBytes)) !== valueSum) report(`slot ${slot}: broken value`);
-    if (slotOf(meta) !== slot) report(`slot ${slot}: its record says ${slotOf(meta)}`);
     if (words[segment.tagWord(slot)] !== key.h1) report(`slot ${slot}: wrong tag`);
     if ((key.h1 & (layout.segments - 1)) !== number) report(`slot ${slot}: a key of another segment`);
     const bucket = segment.tagWord(slot) - (slot & 7);

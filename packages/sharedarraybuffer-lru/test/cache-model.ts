@@ -53,6 +53,8 @@ export class CacheModel {
   readonly #writes = new Map<number, number>();
   readonly #tokens: Token[] = [];
   readonly #counted = { hits: 0, misses: 0, sets: 0, refused: 0 };
+  /** What was read, and what it must still be in the end. */
+  readonly #kept: [Buffer, Buffer][] = [];
   #allWrites = 0;
   #now = 1_700_000_000_000;
   #step = 0;
@@ -89,6 +91,7 @@ export class CacheModel {
   finish(): void {
     for (const cache of this.#handles) this.#keys(cache);
     for (const key of this.#entries.keys()) this.#get(this.#handles[0] as SharedLRU, key, 1);
+    for (const [value, expected] of this.#kept) expect(value.equals(expected)).toBe(true);
     for (const cache of this.#handles) cache.stats();
     const { maxBytes, mayEvict } = this.#options;
     for (const cache of this.#handles) {
@@ -180,6 +183,7 @@ export class CacheModel {
         continue;
       }
       expect(value?.equals(expected.value)).toBe(true);
+      if (value !== undefined) this.#kept.push([value, expected.value]);
       expect(left).toBe(expected.expiresAt - this.#now);
     }
   }

@@ -8,12 +8,13 @@ import { contend, readAndWrite } from './traffic.mjs';
 const { job, handle, options } = workerData;
 const cache = SharedLRU.attach(handle);
 
-/** Stops inside the lock, at the failpoint, until `gate[0]` says go on; tells so in `gate[1]`. */
-function stopAt(point, gate) {
-  let stops = 1;
+/** Stops at each of the points in turn, until `gates[i][0]` says go on; tells so in `gates[i][1]`. */
+function stopAt(points, gates) {
+  let next = 0;
   onFailpoint((reached) => {
-    if (reached !== point || stops === 0) return;
-    stops -= 1;
+    if (reached !== points[next]) return;
+    const gate = gates[next];
+    next += 1;
     Atomics.store(gate, 1, 1);
     Atomics.notify(gate, 1);
     Atomics.wait(gate, 0, 0);
@@ -34,8 +35,8 @@ const jobs = {
     return cache[name](...args);
   },
   stopInside: () => {
-    const { point, call, gate } = options;
-    stopAt(point, gate);
+    const { points, call, gates } = options;
+    stopAt(points, gates);
     return cache[call.name](...call.args);
   },
 };

@@ -156,7 +156,7 @@ test.for(['locked', 'appended', 'placed', 'published', 'raised'] as const)(
     const token = cache.fillToken('key');
     const gate = newGate();
     const call = { name: 'set', args: ['another', Buffer.alloc(1000)] };
-    const worker = startThread('stopInside', cache.handle, { point, call, gate });
+    const worker = startThread('stopInside', cache.handle, { points: [point], call, gates: [gate] });
     await stoppedAt(gate);
     const { threadId } = worker;
     const inside = cache.fillToken('key');
@@ -175,9 +175,9 @@ test('a fill that waits for a set of its key is refused', async () => {
   cache.set('key', Buffer.from('old'));
   const gates = [newGate(), newGate()] as const;
   const set = startThread('stopInside', cache.handle, {
-    point: 'written',
+    points: ['written'],
     call: { name: 'set', args: ['key', Buffer.from('newer')] },
-    gate: gates[0],
+    gates: [gates[0]],
   });
   await stoppedAt(gates[0]);
   const fill = startThread('call', cache.handle, {

@@ -45,15 +45,6 @@ test('a near entry ends to the millisecond', () => {
   expect(a.get('k')).toBeUndefined();
 });
 
-test('every caller of a near key owns its buffer', () => {
-  const { a } = twoViews();
-  a.set('k', Buffer.from('value'));
-  bringNear(a, 'k');
-  const mine = a.get('k') as Buffer;
-  mine.fill(0);
-  expect(text(a.get('k'))).toBe('value');
-});
-
 test('near hits are counted as hits', () => {
   const { a } = twoViews();
   a.set('k', Buffer.from('v'));

@@ -53,10 +53,13 @@ export function read(key, value) {
 
 const TTLS = [undefined, undefined, undefined, { ttl: 1 }, { ttl: 20 }, { ttl: 0.5 }];
 
-/** Everybody sets, fills, deletes, clears and reads all keys. `steals`: and takes locks from the living. */
+/**
+ * Everybody sets, fills, deletes, clears and reads all keys. `steals`: and takes locks from the living.
+ * `control`: its first cell ends this, the second counts the operations of all.
+ */
 export function contend(
   cache,
-  { me, seed, operations, keys, maxLength, writes, threadIds = [], steals = 0 },
+  { me, seed, operations, keys, maxLength, writes, threadIds = [], control, steals = 0 },
 ) {
   const random = randomFrom(seed + me * 7919);
   const value = (key, i) => (random(20) === 0 ? Buffer.alloc(0) : describe(key, me, i, random(maxLength)));
@@ -64,6 +67,11 @@ export function contend(
   for (let i = 0; i < operations; i += 1) {
     const key = random(keys);
     const name = `key-${key}`;
+    if (control !== undefined) {
+      if (Atomics.load(control, 0) === 1) return hits;
+      Atomics.add(control, 1, 1);
+      Atomics.notify(control, 1);
+    }
     if (steals > 0 && random(steals) === 0) cache.recover(threadIds[random(threadIds.length)]);
     if (random(100) >= writes) {
       const found = cache.get(name);
