@@ -19,7 +19,7 @@ for (const [command, ...rest] of [
   [
     'vitest',
     'run',
-    ...['concurrency', 'linearizability', 'model', 'recovery', 'steps'].map(
+    ...['concurrency', 'linearizability', 'model', 'steps', 'termination'].map(
       (name) => `packages/sharedarraybuffer-lru/test/${name}`,
     ),
     ...args,
