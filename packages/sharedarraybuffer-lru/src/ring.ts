@@ -1,3 +1,4 @@
+import { failpoint } from './failpoint.js';
 import { UNIT_BYTES, VALUE_BYTES } from './record.js';
 
 const HEAD = 0;
@@ -56,6 +57,11 @@ export class Ring {
     return this.#words[this.#state + TAIL] as number;
   }
 
+  /** Laps begun, modulo 2^32. */
+  get headLap(): number {
+    return this.#words[this.#state + HEAD_LAP] as number;
+  }
+
   /** Units from the tail to the head, dead ones included. */
   get used(): number {
     return this.#words[this.#state + USED] as number;
@@ -98,6 +104,7 @@ export class Ring {
     }
     words[state + HEAD] = head + units;
     words[state + USED] = used;
+    failpoint('appended');
     return head | ((words[state + HEAD_LAP] as number) << this.#lapShift);
   }
 
@@ -107,6 +114,7 @@ export class Ring {
     const state = this.#state;
     const used = this.used - units;
     words[state + USED] = used;
+    failpoint('dropped');
     if (used === 0) {
       this.#rewind();
       return;

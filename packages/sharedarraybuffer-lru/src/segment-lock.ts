@@ -1,4 +1,5 @@
 import { threadId } from 'node:worker_threads';
+import { failpoint } from './failpoint.js';
 import { SEGMENT } from './layout.js';
 
 /** A free lock; a held one is the owner's thread id + 1, times two, plus one if somebody may be asleep. */
@@ -49,11 +50,20 @@ export class SegmentLock {
     const words = this.#words;
     // If the lock was taken away, the changes are the new owner's to count.
     Atomics.compareExchange(words, SEGMENT.changes, this.#changes, (this.#changes + 1) | 0);
-    if (Atomics.compareExchange(words, SEGMENT.lock, MINE, FREE) === MINE) return true;
+    if (Atomics.compareExchange(words, SEGMENT.lock, MINE, FREE) === MINE) {
+      failpoint('unlocked');
+      return true;
+    }
     if (Atomics.compareExchange(words, SEGMENT.lock, MINE | SLEEPERS, FREE) !== (MINE | SLEEPERS))
       return false;
+    failpoint('unlocked');
     Atomics.notify(words, SEGMENT.lock, 1);
     return true;
+  }
+
+  /** False: another thread has taken it away since `acquire`. */
+  get isHeld(): boolean {
+    return (Atomics.load(this.#words, SEGMENT.lock) | SLEEPERS) === (MINE | SLEEPERS);
   }
 
   /** Takes the lock if that thread holds it. True: it is held now, and `seized`. */

@@ -182,6 +182,7 @@ export class Segment {
     const tagWord = this.tagWord(slot);
     words[tagWord] = tag;
     Atomics.store(words, tagWord + BUCKET_SLOTS, place);
+    failpoint('placed');
     if (old !== 0) this.#retire(old);
     else words[SEGMENT.entries] = (words[SEGMENT.entries] as number) + 1;
     this.ringOf(place).addLive(units);
@@ -192,6 +193,7 @@ export class Segment {
     const { words } = this;
     const place = this.place(slot);
     Atomics.store(words, this.tagWord(slot) + BUCKET_SLOTS, 0);
+    failpoint('vacated');
     this.bytes[this.frequencyByte(slot)] = 0;
     words[SEGMENT.entries] = (words[SEGMENT.entries] as number) - 1;
     this.#retire(place);
@@ -216,7 +218,11 @@ export class Segment {
     return epoch * 2 ** 32 + (Atomics.load(this.words, this.#cellsAt + (h2 & this.#cellMask)) >>> 0);
   }
 
-  /** To be called before a write to the key is published. */
+  /**
+   * To be called after a write to the key was published, and before the lock is released. Before it was
+   * published, a token could be taken that stays good although its load may give the value of before. A fill
+   * that comes too early waits for the lock; if the owner ends in between, the epoch makes its token void.
+   */
   raiseGeneration(h2: number): void {
     Atomics.add(this.words, this.#cellsAt + (h2 & this.#cellMask), 1);
   }
@@ -236,6 +242,7 @@ export class Segment {
   }
 
   #takeOver(): void {
+    failpoint('seized');
     this.words[SEGMENT.takeovers] = (this.words[SEGMENT.takeovers] as number) + 1;
     this.repair();
   }
@@ -256,6 +263,7 @@ export class Segment {
     failpoint('reset');
     const index = SEGMENT_HEADER_BYTES / 4;
     this.words.fill(0, index, index + this.buckets * BUCKET_WORDS);
+    failpoint('emptied');
     this.small.clear();
     this.main.clear();
     this.words[SEGMENT.entries] = 0;

@@ -17,10 +17,13 @@ import {
   wordsOf,
   writeTime,
 } from './record.js';
-import { MAX_FREQUENCY, type Segment, SegmentCorruptError } from './segment.js';
+import { MAX_FREQUENCY, type Segment } from './segment.js';
 
 /** Shorter values are copied by a loop, which costs less than a call of `set`. */
 const LOOP_BYTES = 48;
+
+/** So many in one write, then its error is thrown. */
+const MAX_REPAIRS = 2;
 
 const NO_VALUE = new Uint8Array(0);
 
@@ -36,12 +39,16 @@ type Step = (
 
 /**
  * The writing side of one segment in one thread. Each call does its work under the segment's lock, and
- * does it again if the lock was taken away meanwhile (see SegmentLock): only then is it sure to count.
+ * does it again if the lock was taken away meanwhile (see SegmentLock), unless readers may have seen its value
+ * by then: that was there, and is gone since the segment was emptied. Done again, it would come back
+ * after newer ones that others have set in between.
  */
 export class WritePath {
   readonly #segment: Segment;
   readonly #eviction: Eviction;
   readonly #maxValueBytes: number;
+  /** Of the write at work: readers may have seen its value. */
+  #seen = false;
 
   constructor(segment: Segment, sketch: FrequencySketch, maxValueBytes: number) {
     this.#segment = segment;
@@ -106,32 +113,38 @@ export class WritePath {
     for (let failures = 0; ; ) {
       segment.acquire();
       failpoint('locked');
+      this.#seen = false;
       let done: boolean | undefined;
       try {
         done = step.call(this, key, value, expiresAt, now, token);
       } catch (error) {
-        segment.repair();
-        failures += 1;
-        if (!(error instanceof SegmentCorruptError) || failures > 1) {
-          this.#release();
-          throw error;
+        // Whoever loses the lock to another runs into anything, and so may its successor, over whose
+        // bookkeeping it wrote: the first error says nothing yet.
+        if (segment.lock.isHeld) {
+          segment.repair();
+          failures += 1;
+          if (failures > MAX_REPAIRS) {
+            this.#release();
+            throw error;
+          }
         }
       }
-      if (this.#release() && done !== undefined) return done;
+      if ((this.#release() || this.#seen) && done !== undefined) return done;
     }
   }
 
   #set(key: KeyProbe, value: Uint8Array, expiresAt: number, now: number): boolean {
     const segment = this.#segment;
+    const fits = this.#fits(value);
+    if (fits) {
+      this.#store(key, value, expiresAt, now);
+    } else {
+      const slot = segment.find(key);
+      if (slot >= 0) segment.vacate(slot);
+    }
     segment.raiseGeneration(key.h2);
     failpoint('raised');
-    if (this.#fits(value)) {
-      this.#store(key, value, expiresAt, now);
-      return true;
-    }
-    const slot = segment.find(key);
-    if (slot >= 0) segment.vacate(slot);
-    return false;
+    return fits;
   }
 
   #fill(key: KeyProbe, value: Uint8Array, expiresAt: number, now: number, token: number): boolean {
@@ -142,14 +155,16 @@ export class WritePath {
 
   #delete(key: KeyProbe, _value: Uint8Array, _expiresAt: number, now: number): boolean {
     const segment = this.#segment;
+    const slot = segment.find(key);
+    let deleted = false;
+    if (slot >= 0) {
+      deleted = segment.expiresAt(segment.recordWord(segment.place(slot))) > now;
+      segment.vacate(slot);
+      if (!deleted) segment.count(SEGMENT.expirations);
+      failpoint('published');
+    }
     segment.raiseGeneration(key.h2);
     failpoint('raised');
-    const slot = segment.find(key);
-    if (slot < 0) return false;
-    const deleted = segment.expiresAt(segment.recordWord(segment.place(slot))) > now;
-    segment.vacate(slot);
-    if (!deleted) segment.count(SEGMENT.expirations);
-    failpoint('published');
     return deleted;
   }
 
@@ -187,6 +202,7 @@ export class WritePath {
     for (let i = 0; i < keyWords; i += 1) words[keyAt + i] = key.words[i] as number;
     const valueAt = keyAt + keyWords;
     const valueSum = this.#writeValue(value, valueBytes, valueAt);
+    failpoint('copied');
     words[record + META] = meta;
     words[record + VALUE_BYTES] = valueBytes;
     writeTime(words, record + EXPIRES, expiresAt);
@@ -196,6 +212,9 @@ export class WritePath {
       sealOfContent(key.h1, key.h2, meta, valueBytes, valueSum, low, high) ^
       sealOfPlace(place, segment.epoch);
     failpoint('written');
+    // Lost: under an epoch that is over nobody would see it.
+    if (!segment.lock.isHeld) return;
+    this.#seen = true;
     segment.publish(slot, key.h1, place, units);
     failpoint('published');
   }

@@ -13,6 +13,20 @@ export async function resultOf(worker: Worker): Promise<unknown> {
   return message.result;
 }
 
+/** Of what threads do in this run; `SHARED_LRU_SEED` gives that of an earlier one. */
+export function newSeed(): number {
+  return Number(process.env.SHARED_LRU_SEED ?? Math.floor(Math.random() * 2 ** 31));
+}
+
+/** The seed replays what each thread does, not the moments at which they meet. */
+export async function seeded<T>(seed: number, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (cause) {
+    throw new Error(`${(cause as Error).message} (again: SHARED_LRU_SEED=${seed})`, { cause });
+  }
+}
+
 /** Where a thread stops: the first cell lets it go on, the second says that it has stopped. */
 export function newGate(): Int32Array {
   return new Int32Array(new SharedArrayBuffer(8));
