@@ -1,14 +1,15 @@
 import { failpoint } from './failpoint.js';
 import type { FrequencySketch } from './frequency-sketch.js';
+import { GHOST } from './ghosts.js';
 import { BUCKET_SLOTS, SEGMENT } from './layout.js';
 import { META, SEAL, sealOfPlace, slotOf, UNIT_BYTES, VALUE_BYTES } from './record.js';
 import type { Ring } from './ring.js';
-import { MAX_FREQUENCY, type Segment, SegmentCorruptError } from './segment.js';
+import { MARK, MAX_FREQUENCY, type Segment, SegmentCorruptError } from './segment.js';
 
 /** Hits on probation that take an entry to the main ring. */
 const HITS_TO_STAY = 1;
-/** Uses in the sketch that take a new entry to the main ring at once: it was here before. */
-const USES_TO_SKIP_PROBATION = 3;
+/** Uses in the sketch after which a new entry counts as one that was here before. */
+const USES_TO_RETURN = 3;
 /** Records spared in a row for one set; the next is evicted, so that a set ends in bounded time. */
 const MAX_SPARED = 64;
 
@@ -39,11 +40,16 @@ export class Eviction {
   }
 
   /** The ring for an entry that is not in the cache. Counts the use. */
-  ringForNew(h1: number): Ring {
-    const known = this.#sketch.estimate(h1) >= USES_TO_SKIP_PROBATION;
+  ringForNew(slot: number, h1: number): Ring {
+    const segment = this.#segment;
+    const ghost = segment.ghosts.take(h1);
+    if (ghost !== GHOST.none) this.#regret(ghost);
+    const returns = ghost !== GHOST.none || this.#sketch.estimate(h1) >= USES_TO_RETURN;
     this.#sketch.add(h1);
     this.#sketch.age(1);
-    return known ? this.#segment.main : this.#segment.small;
+    if (!returns || !segment.returns.choose()) return segment.small;
+    segment.setMark(slot, MARK.returned);
+    return segment.main;
   }
 
   /** Room for a record in that ring, or in the main ring if it is too large for the small one. */
@@ -77,8 +83,7 @@ export class Eviction {
       }
       if (bucket === second) break;
     }
-    segment.vacate(victim);
-    segment.count(SEGMENT.evictions);
+    this.#evictFromMain(victim);
     return victim;
   }
 
@@ -92,12 +97,14 @@ export class Eviction {
       const size = segment.unitsAt(record);
       const slot = slotOf(segment.words[record + META] as number);
       const hits = segment.bytes[segment.frequencyByte(slot)] as number;
-      if (hits >= HITS_TO_STAY || main.live + size <= this.#roomyUnits) {
+      if (hits >= HITS_TO_STAY) segment.setMark(slot, MARK.proven);
+      if (hits >= HITS_TO_STAY || main.live + size <= this.#roomyUnits || segment.recency.choose()) {
         this.#makeRoomInMain(size, now);
         this.#move(record, slot, size, small);
         segment.bytes[segment.frequencyByte(slot)] = 0;
       } else {
-        this.#evict(slot);
+        segment.recency.count(true);
+        this.#evict(slot, GHOST.small);
       }
       small.drop(size);
     }
@@ -123,10 +130,13 @@ export class Eviction {
       const roomy = main.live + units <= this.#roomyUnits;
       if (spared < MAX_SPARED && (hits > 0 || roomy) && main.span(size) <= main.free) {
         spared += 1;
-        if (hits > 0) bytes[frequency] = hits - 1;
+        if (hits > 0) {
+          this.#prove(slot);
+          bytes[frequency] = segment.recency.choose() ? 0 : hits - 1;
+        }
         this.#move(record, slot, size, main);
       } else {
-        this.#evict(slot);
+        this.#evictFromMain(slot);
       }
       main.drop(size);
     }
@@ -156,9 +166,38 @@ export class Eviction {
     return -1;
   }
 
-  #evict(slot: number): void {
-    this.#segment.vacate(slot);
-    this.#segment.count(SEGMENT.evictions);
+  /** A record of the main ring was hit. If it is the first time, then it was right to let it in. */
+  #prove(slot: number): void {
+    const segment = this.#segment;
+    if (segment.mark(slot) === MARK.proven) return;
+    segment.setMark(slot, MARK.proven);
+    segment.returns.count(true);
+    segment.returns.learn(true);
+  }
+
+  #evictFromMain(slot: number): void {
+    const segment = this.#segment;
+    const mark = segment.mark(slot);
+    if (mark !== MARK.unproven) segment.recency.count(false);
+    if (mark !== MARK.proven) segment.returns.count(true);
+    segment.returns.count(false);
+    this.#evict(slot, mark === MARK.unproven ? GHOST.unproven : GHOST.proven);
+  }
+
+  /** @param kind one of GHOST */
+  #evict(slot: number, kind: number): void {
+    const segment = this.#segment;
+    const { words } = segment;
+    segment.ghosts.add(words[segment.tagWord(slot)] as number, kind, words[SEGMENT.entries] as number);
+    segment.vacate(slot);
+    segment.count(SEGMENT.evictions);
+  }
+
+  /** A key came back soon after it was evicted. */
+  #regret(kind: number): void {
+    const { recency, returns } = this.#segment;
+    if (kind !== GHOST.unproven) recency.learn(kind === GHOST.small);
+    if (kind !== GHOST.small) returns.learn(false);
   }
 
   /** To the head of the main ring. Readers find the old copy intact until the new one is published. */

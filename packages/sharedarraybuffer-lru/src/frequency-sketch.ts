@@ -1,5 +1,7 @@
 const LOW_THREE_BITS = 0x77777777;
 const BLOCK_WORDS = 16;
+/** A word holds eight counters, and a use adds to up to four. */
+const USES_PER_WORD = 2;
 
 /**
  * How often keys were used lately: a count-min sketch of four rows of 4-bit counters, so that a key is
@@ -42,22 +44,24 @@ export class FrequencySketch {
     const words = this.#words;
     const block = this.#block(hash);
     const spread = Math.imul(hash, 0xc2b2ae3d) >>> 8;
+    const least = this.estimate(hash);
+    if (least === 15) return;
     for (let row = 0; row < 4; row += 1) {
       const cell = (spread >>> (row * 5)) & 31;
       const at = block + row * 4 + (cell >>> 3);
       const shift = (cell & 7) * 4;
       const word = words[at] as number;
-      if (((word >>> shift) & 15) < 15) words[at] = word + (1 << shift);
+      // A row that says more has other keys in this counter: it would only grow more wrong.
+      if (((word >>> shift) & 15) === least) words[at] = word + (1 << shift);
     }
   }
 
   /** To be called with the number of uses that were added. */
   age(added: number): void {
     const words = this.#words;
-    // A word holds eight counters: eight uses pay for halving one of them.
     const cursor = Atomics.add(this.#cursor, 0, added) >>> 0;
-    const until = Math.floor((cursor + added) / 8);
-    for (let i = Math.floor(cursor / 8); i < until; i += 1) {
+    const until = Math.floor((cursor + added) / USES_PER_WORD);
+    for (let i = Math.floor(cursor / USES_PER_WORD); i < until; i += 1) {
       const at = i & (words.length - 1);
       words[at] = ((words[at] as number) >>> 1) & LOW_THREE_BITS;
     }

@@ -9,6 +9,8 @@ import { MAX_KEY_BYTES, recordUnits, UNIT_BYTES } from './record.js';
  *   segment 0  header        256 bytes, see SEGMENT
  *              index         buckets × 64 bytes, see Segment
  *              generations   cells × 4 bytes
+ *              ghosts        buckets × 16 bytes, see Ghosts
+ *              marks         buckets × 2 bytes, see Segment
  *              small ring    a tenth of what is left: entries on probation
  *              main ring     the rest
  *   segment 1  …
@@ -17,6 +19,8 @@ export const HEADER_BYTES = 256;
 export const SEGMENT_HEADER_BYTES = 256;
 export const BUCKET_BYTES = 64;
 export const BUCKET_SLOTS = 7;
+/** A bucket of ghosts for each of the index. */
+export const GHOST_BUCKET_BYTES = 16;
 
 export const MAGIC = 0x5a4c5255;
 export const VERSION = 1;
@@ -58,6 +62,13 @@ export const SEGMENT = Object.freeze({
   evictions: 50,
   expirations: 52,
   refused: 54,
+  /** See Eviction and Balance: two words each. */
+  recency: 56,
+  returns: 58,
+  /** See Ghosts. */
+  ghostTicks: 60,
+  ghostQuarter: 61,
+  ghostCursor: 62,
 });
 
 const MAX_SEGMENTS = 64;
@@ -80,6 +91,9 @@ export interface Layout {
   /** Generation cells of a segment; a power of two. */
   readonly cells: number;
   readonly sketchWords: number;
+  /** Bytes from the segment's beginning. */
+  readonly ghostsAt: number;
+  readonly marksAt: number;
   /** Units from the segment's beginning. */
   readonly smallStart: number;
   readonly mainStart: number;
@@ -98,7 +112,7 @@ type Measures = Pick<
 /** @throws RangeError if `maxValueBytes` does not fit a cache of `maxBytes`. */
 export function planLayout(options: ResolvedOptions): Layout {
   const { maxBytes } = options;
-  const wanted = options.counters ?? 2 * powerOfTwoBelow((4 * maxBytes) / BYTES_PER_SLOT);
+  const wanted = options.counters ?? powerOfTwoBelow((4 * maxBytes) / BYTES_PER_SLOT);
   const counters = Math.max(128, powerOfTwoBelow(Math.min(wanted, maxBytes / 4)));
   const forSegments = maxBytes - HEADER_BYTES - counters / 2;
 
@@ -128,7 +142,9 @@ export function planLayout(options: ResolvedOptions): Layout {
 /** All of the layout from what the header states; every thread computes the same. */
 export function layoutOf(measures: Measures): Layout {
   const { segments, segmentUnits, buckets, cells, sketchWords } = measures;
-  const smallStart = (SEGMENT_HEADER_BYTES + buckets * BUCKET_BYTES + cells * 4) / UNIT_BYTES;
+  const ghostsAt = SEGMENT_HEADER_BYTES + buckets * BUCKET_BYTES + cells * 4;
+  const marksAt = ghostsAt + buckets * GHOST_BUCKET_BYTES;
+  const smallStart = Math.ceil((marksAt + buckets * 2) / UNIT_BYTES);
   const mainStart = smallStart + Math.floor((segmentUnits - smallStart) / 10);
   const mainUnits = segmentUnits - mainStart;
   const segmentsAt = HEADER_BYTES + sketchWords * 4;
@@ -136,6 +152,8 @@ export function layoutOf(measures: Measures): Layout {
     ...measures,
     segmentBytes: segmentUnits * UNIT_BYTES,
     segmentsAt,
+    ghostsAt,
+    marksAt,
     smallStart,
     mainStart,
     slackUnits: Math.max(mainUnits >> 5, Math.min(mainUnits >> 3, 64)),

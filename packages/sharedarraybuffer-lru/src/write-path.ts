@@ -176,7 +176,7 @@ export class WritePath {
       if (hits < MAX_FREQUENCY) segment.bytes[frequency] = hits + 1;
     } else {
       slot = this.#eviction.slotFor(key.h1, key.h2);
-      ring = this.#eviction.ringForNew(key.h1);
+      ring = this.#eviction.ringForNew(slot, key.h1);
     }
     const place = this.#eviction.allocate(ring, units, now);
 
