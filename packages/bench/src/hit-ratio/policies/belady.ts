@@ -1,14 +1,15 @@
+import type { Load } from '../load.js';
+
 /**
  * Hits of the optimum (Belady, 1966): what is needed last goes first. It knows the future, so it takes the
  * whole load at once.
  */
-export function beladyHits(load: Uint32Array, keys: number, room: number): number {
-  const length = load.length;
-  const next = nextAccesses(load, keys);
+export function beladyHits({ accesses, keys }: Load, room: number): number {
+  const next = nextAccesses(accesses, keys);
   const heap = new LatestFirst(keys);
   let hits = 0;
-  for (let at = 0; at < length; at += 1) {
-    const key = load[at] as number;
+  for (let at = 0; at < accesses.length; at += 1) {
+    const key = accesses[at] as number;
     if (heap.has(key)) hits += 1;
     else if (heap.size === room) heap.removeLatest();
     heap.put(key, next[at] as number);
@@ -17,11 +18,11 @@ export function beladyHits(load: Uint32Array, keys: number, room: number): numbe
 }
 
 /** For each access the position of the key's next one; beyond the load when there is none. */
-function nextAccesses(load: Uint32Array, keys: number): Float64Array {
-  const next = new Float64Array(load.length);
+function nextAccesses(accesses: Uint32Array, keys: number): Float64Array {
+  const next = new Float64Array(accesses.length);
   const seen = new Float64Array(keys).fill(Number.POSITIVE_INFINITY);
-  for (let at = load.length - 1; at >= 0; at -= 1) {
-    const key = load[at] as number;
+  for (let at = accesses.length - 1; at >= 0; at -= 1) {
+    const key = accesses[at] as number;
     next[at] = seen[key] as number;
     seen[key] = at;
   }
