@@ -1,5 +1,4 @@
 import { failpoint } from './failpoint.js';
-import type { FrequencySketch } from './frequency-sketch.js';
 import { GHOST } from './ghosts.js';
 import { BUCKET_SLOTS, SEGMENT } from './layout.js';
 import { META, SEAL, sealOfPlace, slotOf, UNIT_BYTES, VALUE_BYTES } from './record.js';
@@ -8,8 +7,6 @@ import { MARK, MAX_FREQUENCY, type Segment, SegmentCorruptError } from './segmen
 
 /** Hits on probation that take an entry to the main ring. */
 const HITS_TO_STAY = 1;
-/** Uses in the sketch after which a new entry counts as one that was here before. */
-const USES_TO_RETURN = 3;
 /** Records spared in a row for one set; the next is evicted, so that a set ends in bounded time. */
 const MAX_SPARED = 64;
 
@@ -17,10 +14,22 @@ const MAX_SPARED = 64;
 const MAX_SWEPT = 64;
 
 /**
- * Who stays: S3-FIFO (Yang et al., SOSP 2023) on two logs, with the frequency sketch in the place of its
- * ghost queue. New entries pass through the small ring; what was read there, or was in use before, goes to
- * the main ring. An entry at the tail of the main ring is spared, at the cost of one of its hits, by
- * moving it to the head.
+ * Who stays, on two logs. New entries pass through the small ring. What was hit there goes on to the main
+ * ring. An entry at the tail of the main ring that was hit is spared by moving it to the head.
+ *
+ * In between lie two choices, and each segment learns from its ghosts, the keys that it evicted lately, how
+ * often to make which:
+ *
+ *   recency   An entry leaves the small ring without a hit. Evict it, and all in the main ring live longer:
+ *             S3-FIFO (Yang et al., SOSP 2023), strong where popularity lasts, and against scans. Or move it
+ *             on to the main ring, and both rings are one CLOCK: nearly LRU, strong where what is new is
+ *             what is needed. In the same proportion a spared entry loses all of its hits, or one.
+ *             For: it was evicted from the small ring, and came back.
+ *             Against: a proven entry was evicted from the main ring, and came back.
+ *   returns   A key comes back soon after it was evicted. Into the main ring at once, as in S3-FIFO; or
+ *             through the small ring again, so that a loop longer than the cache leaves alone what is there.
+ *             For: an entry of the main ring that was not proven is hit.
+ *             Against: an entry was evicted from the main ring, and came back.
  *
  * A log holds dead records too (overwritten, deleted). As long as the live ones leave a seventh of the
  * main ring, nothing is evicted: live records at the tail are moved, and the dead ones give their
@@ -30,24 +39,20 @@ const MAX_SWEPT = 64;
  */
 export class Eviction {
   readonly #segment: Segment;
-  readonly #sketch: FrequencySketch;
   readonly #roomyUnits: number;
 
-  constructor(segment: Segment, sketch: FrequencySketch) {
+  constructor(segment: Segment) {
     this.#segment = segment;
-    this.#sketch = sketch;
     this.#roomyUnits = Math.floor((segment.main.size * 6) / 7) - segment.slackUnits;
   }
 
-  /** The ring for an entry that is not in the cache. Counts the use. */
+  /** The ring for an entry that was not in the cache, and now gets this slot. */
   ringForNew(slot: number, h1: number): Ring {
     const segment = this.#segment;
     const ghost = segment.ghosts.take(h1);
-    if (ghost !== GHOST.none) this.#regret(ghost);
-    const returns = ghost !== GHOST.none || this.#sketch.estimate(h1) >= USES_TO_RETURN;
-    this.#sketch.add(h1);
-    this.#sketch.age(1);
-    if (!returns || !segment.returns.choose()) return segment.small;
+    if (ghost === GHOST.none) return segment.small;
+    this.#regret(ghost);
+    if (!segment.returns.choose()) return segment.small;
     segment.setMark(slot, MARK.returned);
     return segment.main;
   }

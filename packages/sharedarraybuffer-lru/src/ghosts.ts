@@ -1,4 +1,4 @@
-import { GHOST_BUCKET_BYTES, type Layout, SEGMENT } from './layout.js';
+import { GHOST_BUCKET_CELLS, type Layout, SEGMENT } from './layout.js';
 
 /** From where a key was evicted. */
 export const GHOST = Object.freeze({
@@ -11,12 +11,10 @@ export const GHOST = Object.freeze({
   unproven: 3,
 });
 
-const CELLS = GHOST_BUCKET_BYTES / 2;
-
-const FINGERPRINT_BITS = 10;
+const FINGERPRINT_BITS = 11;
 const FINGERPRINT_MASK = 2 ** FINGERPRINT_BITS - 1;
 const KIND_SHIFT = 14;
-const QUARTERS = 16;
+const QUARTERS = 8;
 /** A key is remembered for this quarter and the four before it. */
 const QUARTERS_KEPT = 4;
 /** Cells looked over for one eviction, at most. */
@@ -26,12 +24,12 @@ const MAX_SWEPT = 128;
  * The keys that one segment evicted lately: as many evictions as it has entries, so that a key found here
  * would still be in the cache if it had been given the time of one round.
  *
- * A table of buckets of eight cells of 16 bits. What time it is, is counted in quarters of a round:
+ * A table of buckets of four cells of 16 bits. What time it is, is counted in quarters of a round:
  *
- *   15  14 │ 13      10 │ 9              0
- *   kind   │ quarter    │ fingerprint        kind 0: free
+ *   15  14 │ 13     11 │ 10             0
+ *   kind   │ quarter   │ fingerprint        kind 0: free
  *
- * About one look-up in 150 finds a ghost that is another key's; it costs a hit at the worst. Everything
+ * About one look-up in 600 finds a ghost that is another key's; it costs a hit at the worst. Everything
  * here runs under the segment's lock.
  */
 export class Ghosts {
@@ -40,9 +38,13 @@ export class Ghosts {
   readonly #buckets: number;
 
   constructor(buffer: SharedArrayBuffer, segmentAt: number, layout: Layout, segmentWords: Int32Array) {
-    this.#cells = new Uint16Array(buffer, segmentAt + layout.ghostsAt, layout.buckets * CELLS);
+    this.#cells = new Uint16Array(
+      buffer,
+      segmentAt + layout.ghostsAt,
+      layout.ghostBuckets * GHOST_BUCKET_CELLS,
+    );
     this.#words = segmentWords;
-    this.#buckets = layout.buckets;
+    this.#buckets = layout.ghostBuckets;
   }
 
   /** What became of the key, and forgets it. */
@@ -50,7 +52,7 @@ export class Ghosts {
     const cells = this.#cells;
     const bucket = this.#bucket(h1);
     const fingerprint = fingerprintOf(h1);
-    for (let at = bucket; at < bucket + CELLS; at += 1) {
+    for (let at = bucket; at < bucket + GHOST_BUCKET_CELLS; at += 1) {
       const cell = cells[at] as number;
       if ((cell & FINGERPRINT_MASK) !== fingerprint || this.#age(cell) > QUARTERS_KEPT) continue;
       const kind = cell >>> KIND_SHIFT;
@@ -67,7 +69,7 @@ export class Ghosts {
     const bucket = this.#bucket(h1);
     let chosen = bucket;
     let oldest = -1;
-    for (let at = bucket; at < bucket + CELLS; at += 1) {
+    for (let at = bucket; at < bucket + GHOST_BUCKET_CELLS; at += 1) {
       const cell = cells[at] as number;
       const age = cell === 0 ? QUARTERS : this.#age(cell);
       if (age <= oldest) continue;
@@ -94,12 +96,12 @@ export class Ghosts {
     this.#sweep(entries);
   }
 
-  /** Clears old cells before their quarter comes round again: all of the table within two rounds. */
+  /** Clears old cells before their quarter comes round again: all of the table within half a round. */
   #sweep(entries: number): void {
     const cells = this.#cells;
     const { length } = cells;
     let at = this.#words[SEGMENT.ghostCursor] as number;
-    for (let left = Math.min(MAX_SWEPT, Math.ceil(length / (2 * entries + 1))); left > 0; left -= 1) {
+    for (let left = Math.min(MAX_SWEPT, Math.ceil((2 * length) / (entries + 1))); left > 0; left -= 1) {
       if (at >= length) at = 0;
       if (this.#age(cells[at] as number) > QUARTERS_KEPT) cells[at] = 0;
       at += 1;
@@ -112,7 +114,7 @@ export class Ghosts {
   }
 
   #bucket(h1: number): number {
-    return Math.floor(((Math.imul(h1, 0x85ebca6b) >>> 0) * this.#buckets) / 2 ** 32) * CELLS;
+    return Math.floor(((Math.imul(h1, 0x85ebca6b) >>> 0) * this.#buckets) / 2 ** 32) * GHOST_BUCKET_CELLS;
   }
 }
 

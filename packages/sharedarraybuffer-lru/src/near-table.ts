@@ -12,7 +12,6 @@ export interface NearEntry {
   /** Of the segment, when the seal was looked at last. */
   laps: number;
   readonly frequencyByte: number;
-  readonly hash: number;
   readonly expiresAt: number;
   /** First word of the copy in the table's arena, and its bytes. */
   readonly at: number;

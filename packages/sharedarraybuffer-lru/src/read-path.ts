@@ -103,7 +103,7 @@ export class ReadPath {
       this.#near.delete(name);
       return undefined;
     }
-    this.#touch(entry.segment, entry.frequencyByte, entry.hash);
+    this.#touch(entry.segment, entry.frequencyByte);
     const count = wordsOf(entry.byteLength);
     const to = this.#allot(count);
     const from = entry.at;
@@ -119,24 +119,23 @@ export class ReadPath {
       this.#hits.miss();
       return undefined;
     }
-    const isHot = this.#touch(segment, segment.frequencyByte(this.#slot), key.h1);
+    const isHot = this.#touch(segment, segment.frequencyByte(this.#slot));
     const value = this.#value as Buffer;
-    if (isHot && value.length <= NEAR_VALUE_BYTES) this.#bringNear(segment, key, name, value);
+    if (isHot && value.length <= NEAR_VALUE_BYTES) this.#bringNear(segment, name, value);
     return value;
   }
 
   /** Counts the hit. True if the entry's frequency was at its maximum already. */
-  #touch(segment: Segment, frequencyByte: number, hash: number): boolean {
+  #touch(segment: Segment, frequencyByte: number): boolean {
     const hits = segment.bytes[frequencyByte] as number;
     this.#hits.hit();
     if (hits >= MAX_FREQUENCY) return true;
     // Readers leave the lines of a hot key alone, so that processors can share them.
     segment.bytes[frequencyByte] = hits + 1;
-    this.#hits.remember(hash);
     return false;
   }
 
-  #bringNear(segment: Segment, key: KeyProbe, name: string, value: Buffer): void {
+  #bringNear(segment: Segment, name: string, value: Buffer): void {
     const count = wordsOf(value.length);
     const at = this.#near.allocate(count);
     if (at === undefined) return;
@@ -154,7 +153,6 @@ export class ReadPath {
       seal: this.#seal,
       laps: this.#laps,
       frequencyByte: segment.frequencyByte(this.#slot),
-      hash: key.h1,
       expiresAt: this.#expiresAt,
       at,
       byteLength: value.length,

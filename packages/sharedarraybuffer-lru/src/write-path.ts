@@ -1,7 +1,6 @@
 import { checksum } from './checksum.js';
 import { Eviction } from './eviction.js';
 import { failpoint } from './failpoint.js';
-import type { FrequencySketch } from './frequency-sketch.js';
 import type { KeyProbe } from './key-probe.js';
 import { SEGMENT } from './layout.js';
 import {
@@ -43,9 +42,9 @@ export class WritePath {
   readonly #eviction: Eviction;
   readonly #maxValueBytes: number;
 
-  constructor(segment: Segment, sketch: FrequencySketch, maxValueBytes: number) {
+  constructor(segment: Segment, maxValueBytes: number) {
     this.#segment = segment;
-    this.#eviction = new Eviction(segment, sketch);
+    this.#eviction = new Eviction(segment);
     this.#maxValueBytes = maxValueBytes;
   }
 
