@@ -30,8 +30,9 @@ export class Balance {
     this.#share = at + 1;
   }
 
-  reset(): void {
-    this.#words[this.#value] = ONE / 2;
+  /** @param value to begin with */
+  reset(value: number): void {
+    this.#words[this.#value] = value * ONE;
     this.#words[this.#share] = ONE / 2;
   }
 

@@ -3,13 +3,15 @@ import { GHOST } from './ghosts.js';
 import { BUCKET_SLOTS, SEGMENT } from './layout.js';
 import { META, SEAL, sealOfPlace, slotOf, UNIT_BYTES, VALUE_BYTES } from './record.js';
 import type { Ring } from './ring.js';
-import { MARK, MAX_FREQUENCY, type Segment, SegmentCorruptError } from './segment.js';
+import { MARK, type Segment, SegmentCorruptError } from './segment.js';
 
 /** Hits on probation that take an entry to the main ring. */
 const HITS_TO_STAY = 1;
 /** Records spared in a row for one set; the next is evicted, so that a set ends in bounded time. */
 const MAX_SPARED = 64;
 
+/** Shorter records are moved by a loop, which costs less than a call of `copyWithin`. */
+const LOOP_WORDS = 128;
 /** Dead and expired records of the main ring that one set clears away in passing. */
 const MAX_SWEPT = 64;
 
@@ -68,21 +70,25 @@ export class Eviction {
     return ring.append(units);
   }
 
-  /** A free slot for the key; if both of its buckets are full, the entry with the fewest hits gives way. */
+  /**
+   * A free slot for the key; if both of its buckets are full, the entry with the fewest hits gives way, rather
+   * one that was not hit before either.
+   */
   slotFor(h1: number, h2: number): number {
     const segment = this.#segment;
     const first = segment.bucket1(h2);
     const second = segment.bucket2(h1, h2);
     let victim = -1;
-    let fewest = MAX_FREQUENCY + 1;
+    let least = Number.POSITIVE_INFINITY;
     for (let bucket = first; ; bucket = second) {
       for (let i = 0; i < BUCKET_SLOTS; i += 1) {
         const slot = segment.slotAt(bucket, i);
         // The second bucket only when the first is full: readers then mostly look at one line.
         if (segment.words[bucket + BUCKET_SLOTS + i] === 0) return slot;
         const hits = segment.bytes[segment.frequencyByte(slot)] as number;
-        if (hits < fewest) {
-          fewest = hits;
+        const worth = 2 * hits + (segment.mark(slot) === MARK.proven ? 1 : 0);
+        if (worth < least) {
+          least = worth;
           victim = slot;
         }
       }
@@ -94,7 +100,7 @@ export class Eviction {
 
   #makeRoomInSmall(units: number, now: number): void {
     const segment = this.#segment;
-    const { small, main } = segment;
+    const { small } = segment;
     if (small.span(units) > small.free) this.#sweepMain(now);
     while (small.span(units) > small.free) {
       const record = this.#liveAtTail(small, now);
@@ -103,7 +109,7 @@ export class Eviction {
       const slot = slotOf(segment.words[record + META] as number);
       const hits = segment.bytes[segment.frequencyByte(slot)] as number;
       if (hits >= HITS_TO_STAY) segment.setMark(slot, MARK.proven);
-      if (hits >= HITS_TO_STAY || main.live + size <= this.#roomyUnits || segment.recency.choose()) {
+      if (hits >= HITS_TO_STAY || this.#isRoomFor(size) || segment.recency.choose()) {
         this.#makeRoomInMain(size, now);
         this.#move(record, slot, size, small);
         segment.bytes[segment.frequencyByte(slot)] = 0;
@@ -113,6 +119,12 @@ export class Eviction {
       }
       small.drop(size);
     }
+  }
+
+  /** Whether nobody has to leave the main ring for so many units more. */
+  #isRoomFor(units: number): boolean {
+    const { main, slackUnits } = this.#segment;
+    return main.live + units <= this.#roomyUnits || main.span(units) + slackUnits <= main.free;
   }
 
   /** Entries that are over must not keep the main ring from being roomy. */
@@ -212,12 +224,17 @@ export class Eviction {
     const oldPlace = from.tailPlace;
     const place = main.append(units);
     const to = segment.recordWord(place);
-    segment.bytes.copyWithin(to * 4, record * 4, record * 4 + units * UNIT_BYTES);
+    this.#copy(record, to, units * (UNIT_BYTES / 4));
     words[to + SEAL] =
       (words[record + SEAL] as number) ^
       sealOfPlace(oldPlace, segment.epoch) ^
       sealOfPlace(place, segment.epoch);
     failpoint('moved');
     segment.publish(slot, words[segment.tagWord(slot)] as number, place, units);
+  }
+  #copy(from: number, to: number, count: number): void {
+    const { words } = this.#segment;
+    if (count > LOOP_WORDS) words.copyWithin(to, from, from + count);
+    else for (let i = 0; i < count; i += 1) words[to + i] = words[from + i] as number;
   }
 }

@@ -278,8 +278,9 @@ export class Segment {
     this.small.clear();
     this.main.clear();
     this.ghosts.clear();
-    this.recency.reset();
-    this.returns.reset();
+    // Until mistakes are seen, what costs least: no record is moved without a hit.
+    this.recency.reset(0);
+    this.returns.reset(1);
     this.#marks.fill(0);
     this.words[SEGMENT.entries] = 0;
   }

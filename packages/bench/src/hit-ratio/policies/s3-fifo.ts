@@ -52,7 +52,7 @@ export class S3Fifo implements Policy {
       this.#main.add(key);
       return;
     }
-    if (this.#ghosts.size >= this.#room - this.#smallRoom) this.#ghosts.removeOldest();
+    if (this.#ghosts.size >= Math.max(1, this.#room - this.#smallRoom)) this.#ghosts.removeOldest();
     this.#ghosts.add(key);
   }
 
