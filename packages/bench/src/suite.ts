@@ -16,7 +16,18 @@ export interface SuiteResult {
   bars: { name: string; target: string; measured: string; met: boolean }[];
 }
 
+export interface SuiteOptions extends Rounds {
+  quick: boolean;
+}
+
+/** A suite that measures on real servers. */
 export interface Suite {
   name: string;
-  run: (stage: Stage, rounds: Rounds & { quick: boolean }) => Promise<SuiteResult>;
+  run: (stage: Stage, options: SuiteOptions) => Promise<SuiteResult>;
+}
+
+/** A suite that needs none. */
+export interface LocalSuite {
+  name: string;
+  runLocally: (options: SuiteOptions) => Promise<SuiteResult>;
 }

@@ -1,4 +1,3 @@
-import { FrequencySketch } from './frequency-sketch.js';
 import { kindOf } from './key-probe.js';
 import { HEADER, HEADER_BYTES, type Layout, layoutOf, MAGIC, planLayout, VERSION } from './layout.js';
 import type { ResolvedOptions } from './options.js';
@@ -10,16 +9,11 @@ export class CacheMemory {
   readonly layout: Layout;
   readonly header: Int32Array;
   readonly segments: readonly Segment[];
-  readonly sketch: FrequencySketch;
 
   private constructor(buffer: SharedArrayBuffer, layout: Layout) {
     this.buffer = buffer;
     this.layout = layout;
     this.header = new Int32Array(buffer, 0, HEADER_BYTES / 4);
-    this.sketch = new FrequencySketch(
-      new Int32Array(buffer, HEADER_BYTES, layout.sketchWords),
-      this.header.subarray(HEADER.sketchCursor, HEADER.sketchCursor + 1),
-    );
     const segments: Segment[] = [];
     for (let i = 0; i < layout.segments; i += 1) {
       segments.push(new Segment(buffer, layout.segmentsAt + i * layout.segmentBytes, layout));
@@ -44,7 +38,7 @@ export class CacheMemory {
     header[HEADER.segmentUnits] = layout.segmentUnits;
     header[HEADER.buckets] = layout.buckets;
     header[HEADER.cells] = layout.cells;
-    header[HEADER.sketchWords] = layout.sketchWords;
+    header[HEADER.ghostBuckets] = layout.ghostBuckets;
     header[HEADER.maxValueBytes] = layout.maxValueBytes;
     new Float64Array(memory.buffer)[HEADER.maxBytes / 2] = layout.maxBytes;
     crypto.getRandomValues(header.subarray(HEADER.seed1, HEADER.seed2 + 1));
@@ -74,7 +68,7 @@ export class CacheMemory {
       segmentUnits: word(HEADER.segmentUnits),
       buckets: word(HEADER.buckets),
       cells: word(HEADER.cells),
-      sketchWords: word(HEADER.sketchWords),
+      ghostBuckets: word(HEADER.ghostBuckets),
       maxValueBytes: word(HEADER.maxValueBytes),
       maxBytes: new Float64Array(buffer, HEADER.maxBytes * 4, 1)[0] as number,
     });

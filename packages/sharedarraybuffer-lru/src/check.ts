@@ -1,7 +1,14 @@
 import { CacheMemory } from './cache-memory.js';
 import { checksum } from './checksum.js';
 import { KeyProbe } from './key-probe.js';
-import { BUCKET_BYTES, BUCKET_SLOTS, type Layout, SEGMENT, SEGMENT_HEADER_BYTES } from './layout.js';
+import {
+  BUCKET_BYTES,
+  BUCKET_SLOTS,
+  GHOST_BUCKET_BYTES,
+  type Layout,
+  SEGMENT,
+  SEGMENT_HEADER_BYTES,
+} from './layout.js';
 import {
   EXPIRES,
   HEADER_WORDS,
@@ -50,15 +57,20 @@ type Report = (problem: string) => void;
 
 /** The parts follow each other without overlapping, and what is masked has a power of two. */
 function checkLayout(layout: Layout, problems: string[]): void {
-  const { totalBytes, maxBytes, sketchWords, cells, segmentUnits, smallStart, mainStart } = layout;
+  const { totalBytes, maxBytes, cells, segmentUnits, smallStart, mainStart } = layout;
   if (totalBytes > maxBytes) problems.push(`${totalBytes} bytes instead of at most ${maxBytes}`);
-  for (const [name, count] of Object.entries({ sketchWords, cells, segments: layout.segments })) {
+  for (const [name, count] of Object.entries({ cells, segments: layout.segments })) {
     if (!Number.isInteger(Math.log2(count))) problems.push(`${name}: ${count} is no power of two`);
   }
   const index = SEGMENT_HEADER_BYTES + layout.buckets * BUCKET_BYTES;
   const inOrder = [
     0,
+    index,
     index + cells * 4,
+    layout.ghostsAt,
+    layout.ghostsAt + layout.ghostBuckets * GHOST_BUCKET_BYTES,
+    layout.marksAt,
+    layout.marksAt + layout.buckets * 2,
     smallStart * UNIT_BYTES,
     mainStart * UNIT_BYTES,
     segmentUnits * UNIT_BYTES,

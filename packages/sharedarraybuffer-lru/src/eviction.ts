@@ -1,25 +1,37 @@
 import { failpoint } from './failpoint.js';
-import type { FrequencySketch } from './frequency-sketch.js';
+import { GHOST } from './ghosts.js';
 import { BUCKET_SLOTS, SEGMENT } from './layout.js';
 import { META, SEAL, sealOfPlace, slotOf, UNIT_BYTES, VALUE_BYTES } from './record.js';
 import type { Ring } from './ring.js';
-import { MAX_FREQUENCY, type Segment, SegmentCorruptError } from './segment.js';
+import { MARK, type Segment, SegmentCorruptError } from './segment.js';
 
 /** Hits on probation that take an entry to the main ring. */
 const HITS_TO_STAY = 1;
-/** Uses in the sketch that take a new entry to the main ring at once: it was here before. */
-const USES_TO_SKIP_PROBATION = 3;
 /** Records spared in a row for one set; the next is evicted, so that a set ends in bounded time. */
 const MAX_SPARED = 64;
 
+/** Shorter records are moved by a loop, which costs less than a call of `copyWithin`. */
+const LOOP_WORDS = 128;
 /** Dead and expired records of the main ring that one set clears away in passing. */
 const MAX_SWEPT = 64;
 
 /**
- * Who stays: S3-FIFO (Yang et al., SOSP 2023) on two logs, with the frequency sketch in the place of its
- * ghost queue. New entries pass through the small ring; what was read there, or was in use before, goes to
- * the main ring. An entry at the tail of the main ring is spared, at the cost of one of its hits, by
- * moving it to the head.
+ * Who stays, on two logs. New entries pass through the small ring. What was hit there goes on to the main
+ * ring. An entry at the tail of the main ring that was hit is spared by moving it to the head.
+ *
+ * In between lie two choices, and each segment learns from its ghosts, the keys that it evicted lately, how
+ * often to make which:
+ *
+ *   recency   An entry leaves the small ring without a hit. Evict it, and all in the main ring live longer:
+ *             S3-FIFO (Yang et al., SOSP 2023), strong where popularity lasts, and against scans. Or move it
+ *             on to the main ring, and both rings are one CLOCK: nearly LRU, strong where what is new is
+ *             what is needed. In the same proportion a spared entry loses all of its hits, or one.
+ *             For: it was evicted from the small ring, and came back.
+ *             Against: a proven entry was evicted from the main ring, and came back.
+ *   returns   A key comes back soon after it was evicted. Into the main ring at once, as in S3-FIFO; or
+ *             through the small ring again, so that a loop longer than the cache leaves alone what is there.
+ *             For: an entry of the main ring that was not proven is hit.
+ *             Against: an entry was evicted from the main ring, and came back.
  *
  * A log holds dead records too (overwritten, deleted). As long as the live ones leave a seventh of the
  * main ring, nothing is evicted: live records at the tail are moved, and the dead ones give their
@@ -29,21 +41,22 @@ const MAX_SWEPT = 64;
  */
 export class Eviction {
   readonly #segment: Segment;
-  readonly #sketch: FrequencySketch;
   readonly #roomyUnits: number;
 
-  constructor(segment: Segment, sketch: FrequencySketch) {
+  constructor(segment: Segment) {
     this.#segment = segment;
-    this.#sketch = sketch;
     this.#roomyUnits = Math.floor((segment.main.size * 6) / 7) - segment.slackUnits;
   }
 
-  /** The ring for an entry that is not in the cache. Counts the use. */
-  ringForNew(h1: number): Ring {
-    const known = this.#sketch.estimate(h1) >= USES_TO_SKIP_PROBATION;
-    this.#sketch.add(h1);
-    this.#sketch.age(1);
-    return known ? this.#segment.main : this.#segment.small;
+  /** The ring for an entry that was not in the cache, and now gets this slot. */
+  ringForNew(slot: number, h1: number): Ring {
+    const segment = this.#segment;
+    const ghost = segment.ghosts.take(h1);
+    if (ghost === GHOST.none) return segment.small;
+    this.#regret(ghost);
+    if (!segment.returns.choose()) return segment.small;
+    segment.setMark(slot, MARK.returned);
+    return segment.main;
   }
 
   /** Room for a record in that ring, or in the main ring if it is too large for the small one. */
@@ -57,34 +70,59 @@ export class Eviction {
     return ring.append(units);
   }
 
-  /** A free slot for the key; if both of its buckets are full, the entry with the fewest hits gives way. */
+  /**
+   * A free slot for the key; if both of its buckets are full, the entry with the fewest hits gives way, rather
+   * one that was not hit before either.
+   */
   slotFor(h1: number, h2: number): number {
     const segment = this.#segment;
     const first = segment.bucket1(h2);
+    const inFirst = this.#freeIn(first);
+    // The second bucket only when the first is nearly full: readers then mostly look at one line.
+    if (inFirst > 1) return this.#freeSlot(first);
     const second = segment.bucket2(h1, h2);
+    const inSecond = this.#freeIn(second);
+    if (inFirst + inSecond > 0) return this.#freeSlot(inSecond > inFirst ? second : first);
+    const victim = this.#leastOf(first, second);
+    this.#evictFromMain(victim);
+    return victim;
+  }
+
+  #freeIn(bucket: number): number {
+    const { words } = this.#segment;
+    let free = 0;
+    for (let i = 0; i < BUCKET_SLOTS; i += 1) if (words[bucket + BUCKET_SLOTS + i] === 0) free += 1;
+    return free;
+  }
+
+  #freeSlot(bucket: number): number {
+    const { words } = this.#segment;
+    let i = 0;
+    while (words[bucket + BUCKET_SLOTS + i] !== 0) i += 1;
+    return this.#segment.slotAt(bucket, i);
+  }
+
+  #leastOf(first: number, second: number): number {
+    const segment = this.#segment;
     let victim = -1;
-    let fewest = MAX_FREQUENCY + 1;
+    let least = Number.POSITIVE_INFINITY;
     for (let bucket = first; ; bucket = second) {
       for (let i = 0; i < BUCKET_SLOTS; i += 1) {
         const slot = segment.slotAt(bucket, i);
-        // The second bucket only when the first is full: readers then mostly look at one line.
-        if (segment.words[bucket + BUCKET_SLOTS + i] === 0) return slot;
         const hits = segment.bytes[segment.frequencyByte(slot)] as number;
-        if (hits < fewest) {
-          fewest = hits;
+        const worth = 2 * hits + (segment.mark(slot) === MARK.proven ? 1 : 0);
+        if (worth < least) {
+          least = worth;
           victim = slot;
         }
       }
-      if (bucket === second) break;
+      if (bucket === second) return victim;
     }
-    segment.vacate(victim);
-    segment.count(SEGMENT.evictions);
-    return victim;
   }
 
   #makeRoomInSmall(units: number, now: number): void {
     const segment = this.#segment;
-    const { small, main } = segment;
+    const { small } = segment;
     if (small.span(units) > small.free) this.#sweepMain(now);
     while (small.span(units) > small.free) {
       const record = this.#liveAtTail(small, now);
@@ -92,15 +130,23 @@ export class Eviction {
       const size = segment.unitsAt(record);
       const slot = slotOf(segment.words[record + META] as number);
       const hits = segment.bytes[segment.frequencyByte(slot)] as number;
-      if (hits >= HITS_TO_STAY || main.live + size <= this.#roomyUnits) {
+      if (hits >= HITS_TO_STAY) segment.setMark(slot, MARK.proven);
+      if (hits >= HITS_TO_STAY || this.#isRoomFor(size) || segment.recency.choose()) {
         this.#makeRoomInMain(size, now);
         this.#move(record, slot, size, small);
         segment.bytes[segment.frequencyByte(slot)] = 0;
       } else {
-        this.#evict(slot);
+        segment.recency.count(true);
+        this.#evict(slot, GHOST.small);
       }
       small.drop(size);
     }
+  }
+
+  /** Whether nobody has to leave the main ring for so many units more. */
+  #isRoomFor(units: number): boolean {
+    const { main, slackUnits } = this.#segment;
+    return main.live + units <= this.#roomyUnits || main.span(units) + slackUnits <= main.free;
   }
 
   /** Entries that are over must not keep the main ring from being roomy. */
@@ -123,10 +169,13 @@ export class Eviction {
       const roomy = main.live + units <= this.#roomyUnits;
       if (spared < MAX_SPARED && (hits > 0 || roomy) && main.span(size) <= main.free) {
         spared += 1;
-        if (hits > 0) bytes[frequency] = hits - 1;
+        if (hits > 0) {
+          this.#prove(slot);
+          bytes[frequency] = segment.recency.choose() ? 0 : hits - 1;
+        }
         this.#move(record, slot, size, main);
       } else {
-        this.#evict(slot);
+        this.#evictFromMain(slot);
       }
       main.drop(size);
     }
@@ -156,9 +205,38 @@ export class Eviction {
     return -1;
   }
 
-  #evict(slot: number): void {
-    this.#segment.vacate(slot);
-    this.#segment.count(SEGMENT.evictions);
+  /** A record of the main ring was hit. If it is the first time, then it was right to let it in. */
+  #prove(slot: number): void {
+    const segment = this.#segment;
+    if (segment.mark(slot) === MARK.proven) return;
+    segment.setMark(slot, MARK.proven);
+    segment.returns.count(true);
+    segment.returns.learn(true);
+  }
+
+  #evictFromMain(slot: number): void {
+    const segment = this.#segment;
+    const mark = segment.mark(slot);
+    if (mark !== MARK.unproven) segment.recency.count(false);
+    if (mark !== MARK.proven) segment.returns.count(true);
+    segment.returns.count(false);
+    this.#evict(slot, mark === MARK.unproven ? GHOST.unproven : GHOST.proven);
+  }
+
+  /** @param kind one of GHOST */
+  #evict(slot: number, kind: number): void {
+    const segment = this.#segment;
+    const { words } = segment;
+    segment.ghosts.add(words[segment.tagWord(slot)] as number, kind, words[SEGMENT.entries] as number);
+    segment.vacate(slot);
+    segment.count(SEGMENT.evictions);
+  }
+
+  /** A key came back soon after it was evicted. */
+  #regret(kind: number): void {
+    const { recency, returns } = this.#segment;
+    if (kind !== GHOST.unproven) recency.learn(kind === GHOST.small);
+    if (kind !== GHOST.small) returns.learn(false);
   }
 
   /** To the head of the main ring. Readers find the old copy intact until the new one is published. */
@@ -168,12 +246,17 @@ export class Eviction {
     const oldPlace = from.tailPlace;
     const place = main.append(units);
     const to = segment.recordWord(place);
-    segment.bytes.copyWithin(to * 4, record * 4, record * 4 + units * UNIT_BYTES);
+    this.#copy(record, to, units * (UNIT_BYTES / 4));
     words[to + SEAL] =
       (words[record + SEAL] as number) ^
       sealOfPlace(oldPlace, segment.epoch) ^
       sealOfPlace(place, segment.epoch);
     failpoint('moved');
     segment.publish(slot, words[segment.tagWord(slot)] as number, place, units);
+  }
+  #copy(from: number, to: number, count: number): void {
+    const { words } = this.#segment;
+    if (count > LOOP_WORDS) words.copyWithin(to, from, from + count);
+    else for (let i = 0; i < count; i += 1) words[to + i] = words[from + i] as number;
   }
 }

@@ -1,30 +1,18 @@
-import type { FrequencySketch } from './frequency-sketch.js';
 import { HEADER } from './layout.js';
 
 /**
- * The reads of one thread that the shared counters do not know yet: they are told every `items` reads. Each
- * one told at once would move lines of the counters and the sketch from processor to processor.
+ * The reads of one thread that the shared statistics do not know yet: they are told every `items` reads.
+ * Each one told at once would move lines of theirs from processor to processor.
  */
 export class HitBuffer {
   readonly #header: Int32Array;
-  readonly #sketch: FrequencySketch;
   readonly #items: number;
-  /** Hashes for the sketch: keys that are not at the maximum of their slot's frequency yet. */
-  readonly #hashes: Int32Array;
-  #remembered = 0;
   #hits = 0;
   #misses = 0;
 
-  constructor(header: Int32Array, sketch: FrequencySketch, items: number) {
+  constructor(header: Int32Array, items: number) {
     this.#header = header;
-    this.#sketch = sketch;
     this.#items = items;
-    this.#hashes = new Int32Array(items);
-  }
-
-  remember(hash: number): void {
-    this.#hashes[this.#remembered] = hash;
-    this.#remembered += 1;
   }
 
   hit(): void {
@@ -38,12 +26,8 @@ export class HitBuffer {
   }
 
   flush(): void {
-    const remembered = this.#remembered;
-    for (let i = 0; i < remembered; i += 1) this.#sketch.add(this.#hashes[i] as number);
-    if (remembered > 0) this.#sketch.age(remembered);
     addLong(this.#header, HEADER.hits, this.#hits);
     addLong(this.#header, HEADER.misses, this.#misses);
-    this.#remembered = 0;
     this.#hits = 0;
     this.#misses = 0;
   }

@@ -5,10 +5,11 @@ import { MAX_KEY_BYTES, recordUnits, UNIT_BYTES } from './record.js';
  * The SharedArrayBuffer, all parts on lines of 64 bytes:
  *
  *   header     256 bytes, see HEADER
- *   sketch     counters / 2 bytes
  *   segment 0  header        256 bytes, see SEGMENT
  *              index         buckets × 64 bytes, see Segment
  *              generations   cells × 4 bytes
+ *              ghosts        8 bytes for four of them, see Ghosts
+ *              marks         buckets × 2 bytes, see Segment
  *              small ring    a tenth of what is left: entries on probation
  *              main ring     the rest
  *   segment 1  …
@@ -17,6 +18,8 @@ export const HEADER_BYTES = 256;
 export const SEGMENT_HEADER_BYTES = 256;
 export const BUCKET_BYTES = 64;
 export const BUCKET_SLOTS = 7;
+export const GHOST_BUCKET_BYTES = 8;
+export const GHOST_BUCKET_CELLS = 4;
 
 export const MAGIC = 0x5a4c5255;
 export const VERSION = 2;
@@ -29,7 +32,7 @@ export const HEADER = Object.freeze({
   segmentUnits: 3,
   buckets: 4,
   cells: 5,
-  sketchWords: 6,
+  ghostBuckets: 6,
   maxValueBytes: 7,
   seed1: 8,
   seed2: 9,
@@ -37,7 +40,6 @@ export const HEADER = Object.freeze({
   maxBytes: 10,
   hits: 16,
   misses: 32,
-  sketchCursor: 48,
 });
 
 /** Words of a segment's header. Readers touch none but those of the second line. */
@@ -59,6 +61,13 @@ export const SEGMENT = Object.freeze({
   evictions: 50,
   expirations: 52,
   refused: 54,
+  /** See Eviction and Balance: two words each. */
+  recency: 56,
+  returns: 58,
+  /** See Ghosts. */
+  ghostTicks: 60,
+  ghostQuarter: 61,
+  ghostCursor: 62,
 });
 
 const MAX_SEGMENTS = 64;
@@ -70,7 +79,7 @@ const MAX_SEGMENT_BYTES = 512 * 1024 ** 2;
  * Smaller entries than this (key, value and header) fill the index before the log. Each byte less costs
  * larger entries a tenth of a byte more.
  */
-const BYTES_PER_SLOT = 128;
+const BYTES_PER_SLOT = 120;
 
 export interface Layout {
   readonly totalBytes: number;
@@ -80,7 +89,11 @@ export interface Layout {
   readonly buckets: number;
   /** Generation cells of a segment; a power of two. */
   readonly cells: number;
-  readonly sketchWords: number;
+  /** Of a segment. */
+  readonly ghostBuckets: number;
+  /** Bytes from the segment's beginning. */
+  readonly ghostsAt: number;
+  readonly marksAt: number;
   /** Units from the segment's beginning. */
   readonly smallStart: number;
   readonly mainStart: number;
@@ -93,15 +106,13 @@ export interface Layout {
 
 type Measures = Pick<
   Layout,
-  'segments' | 'segmentUnits' | 'buckets' | 'cells' | 'sketchWords' | 'maxValueBytes' | 'maxBytes'
+  'segments' | 'segmentUnits' | 'buckets' | 'cells' | 'ghostBuckets' | 'maxValueBytes' | 'maxBytes'
 >;
 
 /** @throws RangeError if `maxValueBytes` does not fit a cache of `maxBytes`. */
 export function planLayout(options: ResolvedOptions): Layout {
   const { maxBytes } = options;
-  const wanted = options.counters ?? 2 * powerOfTwoBelow((2 * maxBytes) / BYTES_PER_SLOT);
-  const counters = Math.max(128, powerOfTwoBelow(Math.min(wanted, maxBytes / 4)));
-  const forSegments = maxBytes - HEADER_BYTES - counters / 2;
+  const forSegments = maxBytes - HEADER_BYTES;
 
   const record = (options.maxValueBytes ?? 0) + MAX_KEY_BYTES + 64;
   let segments = MAX_SEGMENTS;
@@ -110,13 +121,16 @@ export function planLayout(options: ResolvedOptions): Layout {
   const segmentBytes = roundDown(Math.min(forSegments / segments, MAX_SEGMENT_BYTES), 64);
   const buckets = Math.max(2, Math.floor(segmentBytes / (BYTES_PER_SLOT * BUCKET_SLOTS)));
   const cells = Math.min(4096, Math.max(16, powerOfTwoBelow(buckets)));
-  const measures = { segments, segmentUnits: segmentBytes / UNIT_BYTES, buckets, cells, maxBytes };
-  const sketchWords = counters / 8;
+  const wanted = Math.ceil((options.counters ?? Infinity) / segments / GHOST_BUCKET_CELLS);
+  // Five ghosts for seven slots: nothing is remembered longer than entries stay, and not all slots are in use.
+  const ghostBuckets = Math.min(wanted, Math.ceil(1.25 * buckets));
+  const segmentUnits = segmentBytes / UNIT_BYTES;
+  const measures = { segments, segmentUnits, buckets, cells, ghostBuckets, maxBytes };
 
-  const mainUnits = layoutOf({ ...measures, sketchWords, maxValueBytes: 0 });
+  const mainUnits = layoutOf({ ...measures, maxValueBytes: 0 });
   const logUnits = mainUnits.segmentUnits - mainUnits.smallStart;
   const maxValueBytes = options.maxValueBytes ?? Math.floor(logUnits / 4) * UNIT_BYTES;
-  const layout = layoutOf({ ...measures, sketchWords, maxValueBytes });
+  const layout = layoutOf({ ...measures, maxValueBytes });
   if (recordUnits(MAX_KEY_BYTES, maxValueBytes) > largestRecordUnits(layout)) {
     const largest = (largestRecordUnits(layout) - recordUnits(MAX_KEY_BYTES, 0)) * UNIT_BYTES;
     throw new RangeError(
@@ -128,19 +142,22 @@ export function planLayout(options: ResolvedOptions): Layout {
 
 /** All of the layout from what the header states; every thread computes the same. */
 export function layoutOf(measures: Measures): Layout {
-  const { segments, segmentUnits, buckets, cells, sketchWords } = measures;
-  const smallStart = (SEGMENT_HEADER_BYTES + buckets * BUCKET_BYTES + cells * 4) / UNIT_BYTES;
+  const { segments, segmentUnits, buckets, cells, ghostBuckets } = measures;
+  const ghostsAt = SEGMENT_HEADER_BYTES + buckets * BUCKET_BYTES + cells * 4;
+  const marksAt = ghostsAt + ghostBuckets * GHOST_BUCKET_BYTES;
+  const smallStart = Math.ceil((marksAt + buckets * 2) / UNIT_BYTES);
   const mainStart = smallStart + Math.floor((segmentUnits - smallStart) / 10);
   const mainUnits = segmentUnits - mainStart;
-  const segmentsAt = HEADER_BYTES + sketchWords * 4;
   return {
     ...measures,
     segmentBytes: segmentUnits * UNIT_BYTES,
-    segmentsAt,
+    segmentsAt: HEADER_BYTES,
+    ghostsAt,
+    marksAt,
     smallStart,
     mainStart,
-    slackUnits: Math.max(mainUnits >> 6, Math.min(mainUnits >> 3, 64)),
-    totalBytes: segmentsAt + segments * segmentUnits * UNIT_BYTES,
+    slackUnits: Math.max(mainUnits >> 7, Math.min(mainUnits >> 3, 64)),
+    totalBytes: HEADER_BYTES + segments * segmentUnits * UNIT_BYTES,
   };
 }
 

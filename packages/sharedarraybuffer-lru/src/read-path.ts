@@ -118,20 +118,19 @@ export class ReadPath {
       this.#hits.miss();
       return undefined;
     }
-    const isHot = this.#touch(segment, segment.frequencyByte(this.#slot), key.h1);
+    const isHot = this.#touch(segment, segment.frequencyByte(this.#slot));
     const value = this.#value as Buffer;
     if (isHot && value.length <= NEAR_VALUE_BYTES) this.#bringNear(segmentNumber, name, value);
     return value;
   }
 
   /** Counts the hit. True if the entry's frequency was at its maximum already. */
-  #touch(segment: Segment, frequencyByte: number, hash: number): boolean {
+  #touch(segment: Segment, frequencyByte: number): boolean {
     const hits = segment.bytes[frequencyByte] as number;
     this.#hits.hit();
     if (hits >= MAX_FREQUENCY) return true;
     // Readers leave the lines of a hot key alone, so that processors can share them.
     segment.bytes[frequencyByte] = hits + 1;
-    this.#hits.remember(hash);
     return false;
   }
 

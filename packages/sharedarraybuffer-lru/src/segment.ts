@@ -1,4 +1,6 @@
+import { Balance } from './balance.js';
 import { failpoint } from './failpoint.js';
+import { Ghosts } from './ghosts.js';
 import type { KeyProbe } from './key-probe.js';
 import {
   BUCKET_BYTES,
@@ -24,6 +26,16 @@ import { SegmentLock } from './segment-lock.js';
 export const MAX_FREQUENCY = 3;
 const BUCKET_WORDS = BUCKET_BYTES / 4;
 
+/** What eviction knows of an entry. */
+export const MARK = Object.freeze({
+  /** Not known to have been hit. */
+  unproven: 0,
+  /** Was evicted before and came back; not known to have been hit since. */
+  returned: 1,
+  /** Was hit. */
+  proven: 2,
+});
+
 /** The bookkeeping of a segment contradicts itself: a writer that had lost its lock wrote on. */
 export class SegmentCorruptError extends Error {
   override name = 'SegmentCorruptError';
@@ -45,6 +57,12 @@ export class Segment {
   readonly lock: SegmentLock;
   readonly small: Ring;
   readonly main: Ring;
+  readonly ghosts: Ghosts;
+  /** First way: the evicting of CLOCK; second way: that of S3-FIFO. */
+  readonly recency: Balance;
+  /** First way: an evicted key that comes back goes to the main ring at once. */
+  readonly returns: Balance;
+  readonly #marks: Uint16Array;
   readonly buckets: number;
   readonly placeMask: number;
   readonly slackUnits: number;
@@ -81,6 +99,10 @@ export class Segment {
       segmentUnits,
       placeBits,
     );
+    this.ghosts = new Ghosts(buffer, at, layout, this.words);
+    this.recency = new Balance(this.words, SEGMENT.recency);
+    this.returns = new Balance(this.words, SEGMENT.returns);
+    this.#marks = new Uint16Array(buffer, at + layout.marksAt, buckets);
     this.#cellsAt = (SEGMENT_HEADER_BYTES + buckets * BUCKET_BYTES) / 4;
     this.#cellMask = layout.cells - 1;
   }
@@ -123,6 +145,16 @@ export class Segment {
 
   frequencyByte(slot: number): number {
     return SEGMENT_HEADER_BYTES + (slot >>> 3) * BUCKET_BYTES + 8 * BUCKET_SLOTS + (slot & 7);
+  }
+
+  /** What eviction knows of the entry: one of MARK. */
+  mark(slot: number): number {
+    return ((this.#marks[slot >>> 3] as number) >>> ((slot & 7) * 2)) & 3;
+  }
+
+  setMark(slot: number, mark: number): void {
+    const shift = (slot & 7) * 2;
+    this.#marks[slot >>> 3] = ((this.#marks[slot >>> 3] as number) & ~(3 << shift)) | (mark << shift);
   }
 
   /** First word of a record. */
@@ -195,6 +227,7 @@ export class Segment {
     Atomics.store(words, this.tagWord(slot) + BUCKET_SLOTS, 0);
     failpoint('vacated');
     this.bytes[this.frequencyByte(slot)] = 0;
+    this.setMark(slot, MARK.unproven);
     words[SEGMENT.entries] = (words[SEGMENT.entries] as number) - 1;
     this.#retire(place);
   }
@@ -266,6 +299,11 @@ export class Segment {
     failpoint('emptied');
     this.small.clear();
     this.main.clear();
+    this.ghosts.clear();
+    // Until mistakes are seen, what costs least: no record is moved without a hit.
+    this.recency.reset(0);
+    this.returns.reset(1);
+    this.#marks.fill(0);
     this.words[SEGMENT.entries] = 0;
   }
 }

@@ -1,15 +1,16 @@
 export interface SharedCacheOptions {
   /**
-   * Everything in the SharedArrayBuffer, in bytes: index, values, headers and counters. 16 KiB to 32 GiB,
+   * Everything in the SharedArrayBuffer, in bytes: index, values, headers, and what is remembered of evicted keys. 16 KiB to 32 GiB,
    * as far as Node.js can allocate it.
    */
   maxBytes: number;
   /**
-   * 4-bit frequency counters that remember keys after they were evicted. Rounded down to a power of two;
-   * at least 128, at most an eighth of `maxBytes`. @default about 4 for each slot of the index
+   * Evicted keys that are remembered, from which eviction learns; 2 bytes each. With fewer than there are
+   * entries the memory is shorter, and more keys are lost. @default one for each slot of the index, which
+   * is also the most that is used
    */
   counters?: number;
-  /** Hits remembered per thread before they reach the shared counters. 1 to 65,536. @default 64 */
+  /** Reads that a thread keeps to itself before it adds them to the shared statistics. 1 to 65,536. @default 64 */
   bufferItems?: number;
   /**
    * What each thread keeps near of the hottest entries, in memory of its own; bytes, 0 to 1 GiB. They come

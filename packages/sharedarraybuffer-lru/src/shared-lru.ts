@@ -45,12 +45,12 @@ export class SharedLRU implements SharedCache {
     this.#memory = memory;
     this.#clock = clock ?? Date.now;
     this.#key = new KeyProbe(memory.seed1, memory.seed2);
-    this.#hits = new HitBuffer(memory.header, memory.sketch, bufferItems);
+    this.#hits = new HitBuffer(memory.header, bufferItems);
     this.#reads = new ReadPath(memory.segments, clock, this.#hits, nearBytes);
     this.#segments = memory.segments;
     this.#segmentMask = memory.segments.length - 1;
     const { maxValueBytes } = memory.layout;
-    this.#writes = memory.segments.map((segment) => new WritePath(segment, memory.sketch, maxValueBytes));
+    this.#writes = memory.segments.map((segment) => new WritePath(segment, maxValueBytes));
   }
 
   /** A new, empty cache. @throws RangeError or TypeError that names the option. */

@@ -1,7 +1,6 @@
 import { checksum } from './checksum.js';
 import { Eviction } from './eviction.js';
 import { failpoint } from './failpoint.js';
-import type { FrequencySketch } from './frequency-sketch.js';
 import type { KeyProbe } from './key-probe.js';
 import { SEGMENT } from './layout.js';
 import {
@@ -50,9 +49,9 @@ export class WritePath {
   /** Of the write at work: readers may have seen its value. */
   #seen = false;
 
-  constructor(segment: Segment, sketch: FrequencySketch, maxValueBytes: number) {
+  constructor(segment: Segment, maxValueBytes: number) {
     this.#segment = segment;
-    this.#eviction = new Eviction(segment, sketch);
+    this.#eviction = new Eviction(segment);
     this.#maxValueBytes = maxValueBytes;
   }
 
@@ -191,7 +190,7 @@ export class WritePath {
       if (hits < MAX_FREQUENCY) segment.bytes[frequency] = hits + 1;
     } else {
       slot = this.#eviction.slotFor(key.h1, key.h2);
-      ring = this.#eviction.ringForNew(key.h1);
+      ring = this.#eviction.ringForNew(slot, key.h1);
     }
     const place = this.#eviction.allocate(ring, units, now);
 
