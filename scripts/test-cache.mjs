@@ -11,7 +11,7 @@ const env = {
   SHARED_LRU_SEED: String(Math.floor(Math.random() * 2 ** 31)),
   ...process.env,
   SHARED_LRU_OPERATIONS: operations,
-  SHARED_LRU_MODEL_RUNS: String(Math.max(50, Math.min(5000, Math.ceil(count / 20_000)))),
+  SHARED_LRU_MODEL_RUNS: String(Math.max(50, Math.min(2000, Math.ceil(count / 20_000)))),
 };
 console.log(`${operations} operations, SHARED_LRU_SEED=${env.SHARED_LRU_SEED}`);
 for (const [command, ...rest] of [

@@ -97,15 +97,18 @@ export class Ring {
     const state = this.#state;
     const used = this.used + this.span(units);
     let head = this.head;
+    // Not looked up again: an owner that lost its lock may have begun another lap, in which this place comes back.
+    let lap = this.headLap;
     if (head + units > this.end) {
       if (head < this.end) words[head * UNIT_WORDS + VALUE_BYTES] = head - this.end;
       head = this.start;
-      words[state + HEAD_LAP] = this.#nextLap();
+      lap = this.#nextLap();
+      words[state + HEAD_LAP] = lap;
     }
     words[state + HEAD] = head + units;
     words[state + USED] = used;
     failpoint('appended');
-    return head | ((words[state + HEAD_LAP] as number) << this.#lapShift);
+    return head | (lap << this.#lapShift);
   }
 
   /** Gives back what is at the tail. An empty ring begins again at its start, on a new lap. */

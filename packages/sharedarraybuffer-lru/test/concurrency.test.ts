@@ -27,23 +27,29 @@ for (const { job, what } of JOBS) {
     const repairs = await run(job, size, OPERATIONS / SIZES.length / JOBS.length, {});
     expect(repairs).toBe(0);
   });
-
-  // As for a thread that was stopped for longer than others waited: when it goes on its lock is gone.
-  test(`${what}, although locks are taken from the living`, { timeout: TIMEOUT_MS }, async () => {
-    let repairs = 0;
-    for (const size of SIZES) {
-      const threadIds = new Int32Array(new SharedArrayBuffer(4 * THREADS));
-      repairs += await run(job, size, OPERATIONS / SIZES.length / 10, { threadIds, steals: 10 });
-    }
-    expect(repairs).toBeGreaterThan(0);
-  });
 }
+
+// As for a thread that was stopped for longer than others waited: when it goes on its lock is gone. Until it finds
+// out, it may set the head of a ring back, so that a place comes back in its epoch; a near entry of that place
+// is older for that moment. So this is not asked of `readAndWrite`.
+test(`${JOBS[0].what}, although locks are taken from the living`, { timeout: TIMEOUT_MS }, async () => {
+  let repairs = 0;
+  for (const size of SIZES) {
+    const threadIds = new Int32Array(new SharedArrayBuffer(4 * THREADS));
+    repairs += await run(JOBS[0].job, size, OPERATIONS / SIZES.length / 5, {
+      threadIds,
+      steals: 10,
+      naps: true,
+    });
+  }
+  expect(repairs).toBeGreaterThan(0);
+});
 
 async function run(
   job: string,
   size: (typeof SIZES)[number],
   operations: number,
-  more: { threadIds?: Int32Array; steals?: number },
+  more: { threadIds?: Int32Array; steals?: number; naps?: boolean },
 ): Promise<number> {
   const seed = newSeed();
   return await seeded(seed, async () => {

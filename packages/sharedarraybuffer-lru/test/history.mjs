@@ -1,7 +1,7 @@
 // Records what threads do to a few keys, with stamps from a shared counter.
 import { onFailpoint } from '../dist/failpoint.js';
 import { SharedLRU } from '../dist/index.js';
-import { describe, randomFrom, read } from './traffic.mjs';
+import { describe, napper, randomFrom, read } from './traffic.mjs';
 
 export const KINDS = ['set', 'refused', 'delete', 'clear', 'get', 'has', 'token', 'fill'];
 /** Words of a call in the log: kind, key, invoked, returned, value, present. */
@@ -28,7 +28,6 @@ function meet(shared, threads, between) {
   while (Atomics.load(shared, ROUND) === round) Atomics.wait(shared, ROUND, round);
 }
 
-const bed = new Int32Array(new SharedArrayBuffer(4));
 /** Is always ahead, but a thread that reads the clock has to read it. */
 const LONG = { ttl: 1e9 };
 
@@ -40,10 +39,7 @@ const LONG = { ttl: 1e9 };
 export function record(handle, options) {
   const { me, threads, seed, rounds, calls, keys, maxLength, shared, log, threadIds, steals } = options;
   const random = randomFrom(seed + me * 7919);
-  const randomNap = randomFrom(seed - me);
-  const nap = () => {
-    if (randomNap(12) === 0) Atomics.wait(bed, 0, 0, 0.02);
-  };
+  const nap = napper(seed - me);
   const clock = () => {
     nap();
     return 1;

@@ -7,7 +7,7 @@ import { newSeed, resultOf, seeded, startThread } from './threads.js';
 
 const OPERATIONS = Number(process.env.SHARED_LRU_OPERATIONS ?? 1_000_000);
 /** Each gives a history for each key. */
-const ROUNDS = Math.max(1000, Math.min(Math.ceil(OPERATIONS / 1000), 100_000));
+const ROUNDS = Math.max(1000, Math.min(Math.ceil(OPERATIONS / 1000), 30_000));
 const TIMEOUT_MS = 60_000 + ROUNDS * 30;
 
 /** Rounds that are recorded, then checked, at a time: they take memory. */

@@ -24,7 +24,7 @@ test.for([{ recover: true }, { recover: false }])(
       const faults: unknown[] = [];
       let started = 0;
       const start = (): Worker => {
-        const options = { ...size, seed, me: started, operations: 2 ** 31, control };
+        const options = { ...size, seed, me: started, operations: 2 ** 31, control, naps: true };
         started += 1;
         return startThread('contend', cache.handle, options).on('error', (error) => faults.push(error));
       };

@@ -1,4 +1,5 @@
 // What several threads do to one cache at the same time, and what must hold for all they see.
+import { onFailpoint } from '../dist/failpoint.js';
 
 /** Values that describe themselves: key, writer, sequence number, length, then bytes that follow from those. */
 const HEADER_BYTES = 16;
@@ -8,6 +9,16 @@ export function randomFrom(seed) {
   return (below) => {
     state = (Math.imul(state, 1664525) + 1013904223) | 0;
     return Math.floor(((state >>> 0) / 2 ** 32) * below);
+  };
+}
+
+const bed = new Int32Array(new SharedArrayBuffer(4));
+
+/** Sleeps now and then, as a thread does for which there is no processor. */
+export function napper(seed) {
+  const random = randomFrom(seed);
+  return () => {
+    if (random(12) === 0) Atomics.wait(bed, 0, 0, 0.02);
   };
 }
 
@@ -55,15 +66,16 @@ const TTLS = [undefined, undefined, undefined, { ttl: 1 }, { ttl: 20 }, { ttl: 0
 
 /**
  * Everybody sets, fills, deletes, clears and reads all keys. `steals`: and takes locks from the living.
- * `control`: its first cell ends this, the second counts the operations of all.
+ * `control`: its first cell ends this, the second counts the operations of all. `naps`: at steps of writes.
  */
 export function contend(
   cache,
-  { me, seed, operations, keys, maxLength, writes, threadIds = [], control, steals = 0 },
+  { me, seed, operations, keys, maxLength, writes, threadIds = [], control, naps = false, steals = 0 },
 ) {
   const random = randomFrom(seed + me * 7919);
   const value = (key, i) => (random(20) === 0 ? Buffer.alloc(0) : describe(key, me, i, random(maxLength)));
   let hits = 0;
+  if (naps) onFailpoint(napper(seed - me));
   for (let i = 0; i < operations; i += 1) {
     const key = random(keys);
     const name = `key-${key}`;
@@ -112,7 +124,8 @@ function emptyFrom(version) {
  */
 export function readAndWrite(cache, options) {
   const { me, threads, seed, operations, keys, maxLength, writes, begun, done } = options;
-  const { threadIds = [], steals = 0 } = options;
+  const { threadIds = [], steals = 0, naps = false } = options;
+  if (naps) onFailpoint(napper(seed - me));
   const random = randomFrom(seed + me * 7919);
   const seen = new Int32Array(keys);
   let hits = 0;
