@@ -70,32 +70,57 @@ export class Eviction {
     return ring.append(units);
   }
 
-  /**
-   * A free slot for the key; if both of its buckets are full, the entry with the fewest hits gives way, rather
-   * one that was not hit before either.
-   */
+  /** A free slot for the key; if both of its buckets are full, the entry that is worth least gives way. */
   slotFor(h1: number, h2: number): number {
     const segment = this.#segment;
     const first = segment.bucket1(h2);
     const second = segment.bucket2(h1, h2);
     let victim = -1;
-    let least = Number.POSITIVE_INFINITY;
+    let byAge: boolean | undefined;
     for (let bucket = first; ; bucket = second) {
       for (let i = 0; i < BUCKET_SLOTS; i += 1) {
         const slot = segment.slotAt(bucket, i);
         // The second bucket only when the first is full: readers then mostly look at one line.
         if (segment.words[bucket + BUCKET_SLOTS + i] === 0) return slot;
-        const hits = segment.bytes[segment.frequencyByte(slot)] as number;
-        const worth = 2 * hits + (segment.mark(slot) === MARK.proven ? 1 : 0);
-        if (worth < least) {
-          least = worth;
-          victim = slot;
-        }
+        byAge ??= segment.recency.choose();
+        if (victim < 0 || this.#isWorthLess(slot, victim, byAge)) victim = slot;
       }
       if (bucket === second) break;
     }
-    this.#evictFromMain(victim);
+    this.#age(first);
+    if (second !== first) this.#age(second);
+    if (segment.mark(victim) === MARK.unproven) this.#evictFromSmall(victim);
+    else this.#evictFromMain(victim);
     return victim;
+  }
+
+  /** Fewer hits; or else, unless it goes by age alone, not hit before either; or else older. */
+  #isWorthLess(slot: number, other: number, byAge: boolean): boolean {
+    const segment = this.#segment;
+    const hits = this.#hits(slot) - this.#hits(other);
+    if (hits !== 0) return hits < 0;
+    const isProven = segment.mark(slot) === MARK.proven;
+    if (!byAge && isProven !== (segment.mark(other) === MARK.proven)) return !isProven;
+    const place = segment.place(slot);
+    const ring = segment.ringOf(place);
+    if (ring !== segment.ringOf(segment.place(other))) return ring === segment.main;
+    return ring.age(place) > ring.age(segment.place(other));
+  }
+
+  /** As the hand of a CLOCK: where no tail of a ring comes by, hits would last for ever. */
+  #age(bucket: number): void {
+    const { bytes } = this.#segment;
+    for (let i = 0; i < BUCKET_SLOTS; i += 1) {
+      const slot = this.#segment.slotAt(bucket, i);
+      const hits = this.#hits(slot);
+      if (hits === 0) continue;
+      this.#prove(slot);
+      bytes[this.#segment.frequencyByte(slot)] = hits - 1;
+    }
+  }
+
+  #hits(slot: number): number {
+    return this.#segment.bytes[this.#segment.frequencyByte(slot)] as number;
   }
 
   #makeRoomInSmall(units: number, now: number): void {
@@ -114,8 +139,7 @@ export class Eviction {
         this.#move(record, slot, size, small);
         segment.bytes[segment.frequencyByte(slot)] = 0;
       } else {
-        segment.recency.count(true);
-        this.#evict(slot, GHOST.small);
+        this.#evictFromSmall(slot);
       }
       small.drop(size);
     }
@@ -190,6 +214,11 @@ export class Eviction {
     segment.setMark(slot, MARK.proven);
     segment.returns.count(true);
     segment.returns.learn(true);
+  }
+
+  #evictFromSmall(slot: number): void {
+    this.#segment.recency.count(true);
+    this.#evict(slot, GHOST.small);
   }
 
   #evictFromMain(slot: number): void {
