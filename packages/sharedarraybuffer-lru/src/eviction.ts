@@ -7,8 +7,12 @@ import { MARK, type Segment, SegmentCorruptError } from './segment.js';
 
 /** Hits on probation that take an entry to the main ring. */
 const HITS_TO_STAY = 1;
-/** Records spared in a row for one set; the next is evicted, so that a set ends in bounded time. */
-const MAX_SPARED = 64;
+/**
+ * Records moved for one set, and one more for so many units of its record; the next is evicted instead, so that
+ * a set ends in bounded time.
+ */
+const MAX_MOVED = 64;
+const UNITS_PER_MOVE = 16;
 
 /** Shorter records are moved by a loop, which costs less than a call of `copyWithin`. */
 const LOOP_WORDS = 128;
@@ -42,6 +46,8 @@ const MAX_SWEPT = 64;
 export class Eviction {
   readonly #segment: Segment;
   readonly #roomyUnits: number;
+  /** Records that may still be moved for the set at work. */
+  #moves = 0;
 
   constructor(segment: Segment) {
     this.#segment = segment;
@@ -64,16 +70,14 @@ export class Eviction {
     const { small, main } = this.#segment;
     // One entry must not take all of the small ring: the others would pass through it unseen.
     const ring = units > small.size >> 2 ? main : wanted;
+    this.#moves = MAX_MOVED + Math.floor(units / UNITS_PER_MOVE);
     if (ring === main) this.#makeRoomInMain(units, now);
     else this.#makeRoomInSmall(units, now);
     failpoint('evicted');
     return ring.append(units);
   }
 
-  /**
-   * A free slot for the key; if both of its buckets are full, the entry with the fewest hits gives way, rather
-   * one that was not hit before either.
-   */
+  /** A free slot for the key; if both of its buckets are full, the entry that is worth least gives way. */
   slotFor(h1: number, h2: number): number {
     const segment = this.#segment;
     const first = segment.bucket1(h2);
@@ -84,7 +88,10 @@ export class Eviction {
     const inSecond = this.#freeIn(second);
     if (inFirst + inSecond > 0) return this.#freeSlot(inSecond > inFirst ? second : first);
     const victim = this.#leastOf(first, second);
-    this.#evictFromMain(victim);
+    this.#age(first);
+    if (second !== first) this.#age(second);
+    if (segment.mark(victim) === MARK.unproven) this.#evictFromSmall(victim);
+    else this.#evictFromMain(victim);
     return victim;
   }
 
@@ -102,22 +109,47 @@ export class Eviction {
     return this.#segment.slotAt(bucket, i);
   }
 
+  /** The entry of both buckets that is to give way. */
   #leastOf(first: number, second: number): number {
     const segment = this.#segment;
+    const byAge = segment.recency.choose();
     let victim = -1;
-    let least = Number.POSITIVE_INFINITY;
     for (let bucket = first; ; bucket = second) {
       for (let i = 0; i < BUCKET_SLOTS; i += 1) {
         const slot = segment.slotAt(bucket, i);
-        const hits = segment.bytes[segment.frequencyByte(slot)] as number;
-        const worth = 2 * hits + (segment.mark(slot) === MARK.proven ? 1 : 0);
-        if (worth < least) {
-          least = worth;
-          victim = slot;
-        }
+        if (victim < 0 || this.#isWorthLess(slot, victim, byAge)) victim = slot;
       }
       if (bucket === second) return victim;
     }
+  }
+
+  /** Fewer hits; or else, unless it goes by age alone, not hit before either; or else older. */
+  #isWorthLess(slot: number, other: number, byAge: boolean): boolean {
+    const segment = this.#segment;
+    const hits = this.#hits(slot) - this.#hits(other);
+    if (hits !== 0) return hits < 0;
+    const isProven = segment.mark(slot) === MARK.proven;
+    if (!byAge && isProven !== (segment.mark(other) === MARK.proven)) return !isProven;
+    const place = segment.place(slot);
+    const ring = segment.ringOf(place);
+    if (ring !== segment.ringOf(segment.place(other))) return ring === segment.main;
+    return ring.age(place) > ring.age(segment.place(other));
+  }
+
+  /** As the hand of a CLOCK: where no tail of a ring comes by, hits would last for ever. */
+  #age(bucket: number): void {
+    const { bytes } = this.#segment;
+    for (let i = 0; i < BUCKET_SLOTS; i += 1) {
+      const slot = this.#segment.slotAt(bucket, i);
+      const hits = this.#hits(slot);
+      if (hits === 0) continue;
+      this.#prove(slot);
+      bytes[this.#segment.frequencyByte(slot)] = hits - 1;
+    }
+  }
+
+  #hits(slot: number): number {
+    return this.#segment.bytes[this.#segment.frequencyByte(slot)] as number;
   }
 
   #makeRoomInSmall(units: number, now: number): void {
@@ -131,13 +163,16 @@ export class Eviction {
       const slot = slotOf(segment.words[record + META] as number);
       const hits = segment.bytes[segment.frequencyByte(slot)] as number;
       if (hits >= HITS_TO_STAY) segment.setMark(slot, MARK.proven);
-      if (hits >= HITS_TO_STAY || this.#isRoomFor(size) || segment.recency.choose()) {
+      const stays = hits >= HITS_TO_STAY || this.#isRoomFor(size) || segment.recency.choose();
+      if (stays && this.#moves > 0) {
+        this.#moves -= 1;
         this.#makeRoomInMain(size, now);
         this.#move(record, slot, size, small);
         segment.bytes[segment.frequencyByte(slot)] = 0;
+      } else if (hits >= HITS_TO_STAY) {
+        this.#evictFromMain(slot);
       } else {
-        segment.recency.count(true);
-        this.#evict(slot, GHOST.small);
+        this.#evictFromSmall(slot);
       }
       small.drop(size);
     }
@@ -158,7 +193,6 @@ export class Eviction {
   #makeRoomInMain(units: number, now: number): void {
     const segment = this.#segment;
     const { main, bytes } = segment;
-    let spared = 0;
     while (main.span(units) + segment.slackUnits > main.free) {
       const record = this.#liveAtTail(main, now);
       if (record < 0) continue;
@@ -167,8 +201,8 @@ export class Eviction {
       const frequency = segment.frequencyByte(slot);
       const hits = bytes[frequency] as number;
       const roomy = main.live + units <= this.#roomyUnits;
-      if (spared < MAX_SPARED && (hits > 0 || roomy) && main.span(size) <= main.free) {
-        spared += 1;
+      if (this.#moves > 0 && (hits > 0 || roomy) && main.span(size) <= main.free) {
+        this.#moves -= 1;
         if (hits > 0) {
           this.#prove(slot);
           bytes[frequency] = segment.recency.choose() ? 0 : hits - 1;
@@ -212,6 +246,11 @@ export class Eviction {
     segment.setMark(slot, MARK.proven);
     segment.returns.count(true);
     segment.returns.learn(true);
+  }
+
+  #evictFromSmall(slot: number): void {
+    this.#segment.recency.count(true);
+    this.#evict(slot, GHOST.small);
   }
 
   #evictFromMain(slot: number): void {

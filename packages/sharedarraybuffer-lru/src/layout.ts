@@ -50,12 +50,12 @@ export const SEGMENT = Object.freeze({
   laps: 17,
   /** Raised by one when a writer begins and when it ends: odd while one is at work. */
   changes: 18,
+  /** Those of the repairs that followed from taking a lock away. */
+  takeovers: 19,
   smallRing: 32,
   mainRing: 38,
   entries: 44,
   repairs: 45,
-  /** Those of the repairs that followed from taking a lock away. */
-  takeovers: 46,
   /** float64 from here */
   sets: 48,
   evictions: 50,

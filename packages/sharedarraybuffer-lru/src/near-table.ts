@@ -156,7 +156,8 @@ export class NearTable {
   /**
    * The same place means the same record as long as its ring has not gone round often enough for places to
    * come back, and the segment was not emptied. After many laps the seal tells records apart, as in
-   * read-path.ts. The place is loaded before the laps: whoever published a later record under it had counted
+   * read-path.ts; and always in a segment whose lock was taken away once, for its owner may still have moved the
+   * head of the ring back. The place is loaded before the laps: whoever published a later record under it had counted
    * its laps before.
    */
   #isProven(row: number, segment: Segment): boolean {
@@ -166,10 +167,12 @@ export class NearTable {
     if (Atomics.load(words, proofs[at + PLACE_WORD] as number) !== proofs[at + PLACE]) return false;
     if (segment.epochNow !== proofs[at + EPOCH]) return false;
     const laps = segment.lapsNow;
-    if ((laps - (proofs[at + LAPS] as number)) >>> 0 >= LAPS_TRUSTED) {
+    if (segment.wasTakenOver || (laps - (proofs[at + LAPS] as number)) >>> 0 >= LAPS_TRUSTED) {
       if (words[proofs[at + SEAL_WORD] as number] !== proofs[at + SEAL]) return false;
       proofs[at + LAPS] = laps;
     }
+    // A frequency that was lowered since goes up again.
+    segment.touch(proofs[at + PLACE_WORD] as number);
     // The number was loaded before the place: who changes the slot after that has raised it by then.
     if ((changesNow & 1) === 0) this.#rows[row * ROW_WORDS + CHANGES] = changesNow;
     return true;

@@ -106,7 +106,7 @@ export class ReadPath {
   /** The value, if this thread has it near and it is still the key's. */
   getNear(name: string): Buffer | undefined {
     const value = this.#near.get(name);
-    // The frequency is at its maximum, and is not lowered before the record is moved.
+    // The frequency was at its maximum. Where it is lowered, the segment has changed, and the table raises it again.
     if (value !== undefined) this.#hits.hit();
     return value;
   }

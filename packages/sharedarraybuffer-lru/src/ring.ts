@@ -85,6 +85,13 @@ export class Ring {
     return this.tail | ((this.#words[this.#state + TAIL_LAP] as number) << this.#lapShift);
   }
 
+  /** Units appended since the record at `place`, or more; only for comparing records of this ring. */
+  age(place: number): number {
+    const words = this.#words;
+    const head = this.head | ((words[this.#state + HEAD_LAP] as number) << this.#lapShift);
+    return (head - place) >>> 0;
+  }
+
   /** Units that a record of `units` takes, with the filler before it if it needs one. */
   span(units: number): number {
     const rest = this.end - this.head;

@@ -117,6 +117,11 @@ export class Segment {
     return Atomics.load(this.words, SEGMENT.laps);
   }
 
+  /** A thread that had lost the lock may have written to the rings since. */
+  get wasTakenOver(): boolean {
+    return this.words[SEGMENT.takeovers] !== 0;
+  }
+
   /** Changes whenever a slot may have; odd while one may be about to. */
   get changesNow(): number {
     return Atomics.load(this.words, SEGMENT.changes);
@@ -155,6 +160,14 @@ export class Segment {
   setMark(slot: number, mark: number): void {
     const shift = (slot & 7) * 2;
     this.#marks[slot >>> 3] = ((this.#marks[slot >>> 3] as number) & ~(3 << shift)) | (mark << shift);
+  }
+
+  /** Counts a hit, if the frequency does not say the most already. @param placeWord the word of the slot's place */
+  touch(placeWord: number): void {
+    const at =
+      (placeWord & -BUCKET_WORDS) * 4 + 8 * BUCKET_SLOTS + (placeWord & (BUCKET_WORDS - 1)) - BUCKET_SLOTS;
+    const hits = this.bytes[at] as number;
+    if (hits < MAX_FREQUENCY) this.bytes[at] = hits + 1;
   }
 
   /** First word of a record. */
