@@ -9,10 +9,16 @@ export class HitBuffer {
   readonly #items: number;
   #hits = 0;
   #misses = 0;
+  #flushed = 0;
 
   constructor(header: Int32Array, items: number) {
     this.#header = header;
     this.#items = items;
+  }
+
+  /** Of this thread, ever. */
+  get hits(): number {
+    return this.#flushed + this.#hits;
   }
 
   hit(): void {
@@ -28,6 +34,7 @@ export class HitBuffer {
   flush(): void {
     addLong(this.#header, HEADER.hits, this.#hits);
     addLong(this.#header, HEADER.misses, this.#misses);
+    this.#flushed += this.#hits;
     this.#hits = 0;
     this.#misses = 0;
   }

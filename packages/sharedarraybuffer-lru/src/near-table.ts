@@ -1,5 +1,7 @@
 import { bufferSlice } from './buffer-slice.js';
-import type { CoarseClock } from './coarse-clock.js';
+import { type CoarseClock, minuteOf } from './coarse-clock.js';
+import type { HitBuffer } from './hit-buffer.js';
+import { SEGMENT } from './layout.js';
 import { wordsOf } from './record.js';
 import type { Segment } from './segment.js';
 
@@ -10,12 +12,12 @@ export const NEAR_VALUE_BYTES = 1024;
  * A row that each hit looks at, four to a line:
  *   0  changes of the segment when the entry was last found to be current
  *   1  number of the segment, plus USED
- *   2  expires at, float64
+ *   2  minute in which it expires
  */
 const ROW_WORDS = 4;
 const CHANGES = 0;
 const SEGMENT_NUMBER = 1;
-const EXPIRES = 2;
+const MINUTE = 2;
 /** The entry was read since it came or was last spared. */
 const USED = 1 << 16;
 
@@ -24,14 +26,16 @@ const USED = 1 << 16;
  *   0  the slot's word that holds the place    1  that place
  *   2  laps of the segment when the seal was looked at last
  *   3  epoch    4  the record's word that holds the seal    5  that seal
+ *   6  expires at, float64
  */
-const PROOF_WORDS = 6;
+const PROOF_WORDS = 8;
 const PLACE_WORD = 0;
 const PLACE = 1;
 const LAPS = 2;
 const EPOCH = 3;
 const SEAL_WORD = 4;
 const SEAL = 5;
+const EXPIRES = 6;
 
 /** Both rows, a Buffer on the V8 heap, a key there and its entry in the Map. */
 const ENTRY_BYTES = (ROW_WORDS + PROOF_WORDS) * 4 + 200;
@@ -42,7 +46,7 @@ const MAX_SPARED = 16;
 /** Hits that an admission must bring on average. It costs as much as several save, and each is the last that pays. */
 const WORTHWHILE_HITS = 128;
 const MAX_SAMPLING = 256;
-/** Admissions after which it is asked whether they were worth while. */
+/** Entries that came in the place of others, after which it is asked whether that was worth while. */
 const TRIAL = 1024;
 
 /** Misses after which it is asked whether there was a hit for eight of them. If not, the table rests. */
@@ -80,6 +84,7 @@ export interface NearRecord {
 export class NearTable {
   readonly #segments: readonly Segment[];
   readonly #clock: CoarseClock;
+  readonly #buffer: HitBuffer;
   readonly #maxBytes: number;
   readonly #maxRows: number;
   readonly #rowOf = new Map<string, number>();
@@ -96,19 +101,21 @@ export class NearTable {
   #slab = new ArrayBuffer(0);
   #slabWords = new Int32Array(0);
   #slabAt = 0;
-  /** One of so many candidates is admitted. */
+  /** When it is full, one of so many candidates is admitted. */
   #sampling = 1;
   #candidates = 0;
-  #admissions = 0;
-  #hits = 0;
+  #displacements = 0;
+  /** Hits that were not hits of this table. */
+  #otherHits = 0;
   /** Hits when the trial began, and when the misses were last looked at. */
   #hitsAtTrial = 0;
   #hitsBefore = 0;
   #misses = 0;
   #isResting = false;
 
-  constructor(segments: readonly Segment[], clock: CoarseClock, maxBytes: number) {
+  constructor(segments: readonly Segment[], clock: CoarseClock, buffer: HitBuffer, maxBytes: number) {
     this.#clock = clock;
+    this.#buffer = buffer;
     this.#segments = segments;
     this.#maxBytes = maxBytes;
     this.#maxRows = Math.floor(maxBytes / ENTRY_BYTES);
@@ -119,7 +126,8 @@ export class NearTable {
    *
    * As long as nothing in the segment has changed, one load shows that, from a line that all entries of the
    * segment have in common. A writer raises the number before it changes a slot, and again before it returns:
-   * so whoever has seen the effect of a write, or was told of it, does not find the number of before.
+   * so whoever has seen the effect of a write, or was told of it, does not find the number of before. A plain
+   * load does for that: what happened before it is seen (and Atomics.load is a call, a fifth of a hit).
    *
    * One method, because the compiler does not inline more than a few into their caller.
    */
@@ -131,16 +139,29 @@ export class NearTable {
     const at = row * ROW_WORDS;
     const word = rows[at + SEGMENT_NUMBER] as number;
     const segment = this.#segments[word & (USED - 1)] as Segment;
-    const isCurrent = segment.changesNow === rows[at + CHANGES] || this.#isProven(row, segment);
-    if (!isCurrent || this.#clock.isOver(this.#times[(at + EXPIRES) >> 1] as number)) {
+    const isCurrent = segment.words[SEGMENT.changes] === rows[at + CHANGES] || this.#isProven(row, segment);
+    if (!isCurrent || (!this.#clock.isSafe(rows[at + MINUTE] as number) && this.#isOver(row))) {
       // The room comes back when the tail reaches it.
       this.#rowOf.delete(key);
       this.#keys[row] = undefined;
       return undefined;
     }
     if (word < USED) rows[at + SEGMENT_NUMBER] = word | USED;
-    this.#hits += 1;
+    this.#buffer.hit();
     return this.#values[row];
+  }
+
+  #isOver(row: number): boolean {
+    return this.#clock.isOver(this.#times[(row * PROOF_WORDS + EXPIRES) >> 1] as number);
+  }
+
+  /** To be told of a hit in the index. */
+  hitElsewhere(): void {
+    this.#otherHits += 1;
+  }
+
+  #hits(): number {
+    return this.#buffer.hits - this.#otherHits;
   }
 
   /** A table that is still being filled is given its time. */
@@ -148,9 +169,9 @@ export class NearTable {
     this.#misses += 1;
     if (this.#misses < (this.#isResting ? REST : MISSES)) return;
     const isFull = this.#bytes > this.#maxBytes >> 1;
-    this.#isResting = !this.#isResting && isFull && this.#hits - this.#hitsBefore < MISSES / 8;
+    this.#isResting = !this.#isResting && isFull && this.#hits() - this.#hitsBefore < MISSES / 8;
     this.#misses = 0;
-    this.#hitsBefore = this.#hits;
+    this.#hitsBefore = this.#hits();
   }
 
   /**
@@ -180,24 +201,24 @@ export class NearTable {
 
   /** Takes in a copy of the value, which is at `from` in `words`, unless the table is better off without. */
   admit(key: string, record: NearRecord, words: Int32Array, from: number, byteLength: number): void {
-    this.#candidates += 1;
-    if (this.#candidates < this.#sampling || this.#isResting) return;
-    this.#candidates = 0;
     const cost = costOf(byteLength);
-    if (cost > this.#maxBytes >> 2) return;
+    if (this.#isResting || cost > this.#maxBytes >> 2) return;
     if (this.#rows.length === 0) this.#allocate();
-    for (let spared = 0; this.#bytes + cost > this.#maxBytes || this.#count === this.#maxRows; ) {
-      if (this.#dropTail(spared < MAX_SPARED)) spared += 1;
+    if (!this.#hasRoom(cost)) {
+      this.#candidates += 1;
+      if (this.#candidates < this.#sampling) return;
+      this.#candidates = 0;
+      this.#displacements += 1;
+      if (this.#displacements === TRIAL) this.#judge();
+      for (let spared = 0; !this.#hasRoom(cost); ) if (this.#dropTail(spared < MAX_SPARED)) spared += 1;
     }
-    this.#admissions += 1;
-    if (this.#admissions === TRIAL) this.#judge();
 
     const row = this.#append(key, words, from, byteLength);
     const at = row * ROW_WORDS;
     // A number that does not come again: the first use looks at the slot.
     this.#rows[at + CHANGES] = ((this.#segments[record.segmentNumber] as Segment).changesNow & ~1) - 2;
     this.#rows[at + SEGMENT_NUMBER] = record.segmentNumber;
-    this.#times[(at + EXPIRES) >> 1] = record.expiresAt;
+    this.#rows[at + MINUTE] = minuteOf(record.expiresAt);
     const proofs = this.#proofs;
     const proof = row * PROOF_WORDS;
     proofs[proof + PLACE_WORD] = record.placeWord;
@@ -206,6 +227,11 @@ export class NearTable {
     proofs[proof + EPOCH] = record.epoch;
     proofs[proof + SEAL_WORD] = record.sealWord;
     proofs[proof + SEAL] = record.seal;
+    this.#times[(proof + EXPIRES) >> 1] = record.expiresAt;
+  }
+
+  #hasRoom(cost: number): boolean {
+    return this.#bytes + cost <= this.#maxBytes && this.#count < this.#maxRows;
   }
 
   /** A new row at the head, with a copy of the value. */
@@ -257,19 +283,19 @@ export class NearTable {
     return true;
   }
 
-  /** A table that is filled faster than it is used admits fewer, down to one in 256. */
+  /** A table that changes faster than it is used admits fewer, down to one in 256. */
   #judge(): void {
-    const paid = this.#hits - this.#hitsAtTrial >= WORTHWHILE_HITS * this.#admissions;
+    const paid = this.#hits() - this.#hitsAtTrial >= WORTHWHILE_HITS * this.#displacements;
     this.#sampling = paid ? Math.max(1, this.#sampling >> 1) : Math.min(MAX_SAMPLING, this.#sampling << 1);
-    this.#admissions = 0;
-    this.#hitsAtTrial = this.#hits;
+    this.#displacements = 0;
+    this.#hitsAtTrial = this.#hits();
   }
 
   /** As many rows as there can be: the system gives the pages when they are written. */
   #allocate(): void {
     this.#rows = new Int32Array(this.#maxRows * ROW_WORDS);
-    this.#times = new Float64Array(this.#rows.buffer);
     this.#proofs = new Int32Array(this.#maxRows * PROOF_WORDS);
+    this.#times = new Float64Array(this.#proofs.buffer);
   }
 }
 

@@ -77,7 +77,8 @@ export class ReadPath {
   #pool = Buffer.allocUnsafeSlow(POOL_BYTES).buffer as ArrayBuffer;
   #poolWords = new Int32Array(this.#pool);
   #poolAt = 0;
-  readonly #near: NearTable;
+  /** To be asked before `get`. */
+  readonly near: NearTable;
   /** Of the last record accepted. */
   #slot = 0;
   #place = 0;
@@ -100,15 +101,7 @@ export class ReadPath {
     this.#clock = new CoarseClock(clock);
     this.#now = clock ?? Date.now;
     this.#hits = hits;
-    this.#near = new NearTable(segments, this.#clock, nearBytes);
-  }
-
-  /** The value, if this thread has it near and it is still the key's. */
-  getNear(name: string): Buffer | undefined {
-    const value = this.#near.get(name);
-    // The frequency was at its maximum. Where it is lowered, the segment has changed, and the table raises it again.
-    if (value !== undefined) this.#hits.hit();
-    return value;
+    this.near = new NearTable(segments, this.#clock, hits, nearBytes);
   }
 
   /** A copy of the value; undefined when absent or expired. */
@@ -124,14 +117,15 @@ export class ReadPath {
     return value;
   }
 
-  /** Counts the hit. True if the entry's frequency was at its maximum already. */
+  /** Counts the hit. True if the entry's frequency is at its maximum now. */
   #touch(segment: Segment, frequencyByte: number): boolean {
     const hits = segment.bytes[frequencyByte] as number;
     this.#hits.hit();
+    this.near.hitElsewhere();
     if (hits >= MAX_FREQUENCY) return true;
     // Readers leave the lines of a hot key alone, so that processors can share them.
     segment.bytes[frequencyByte] = hits + 1;
-    return false;
+    return hits + 1 === MAX_FREQUENCY;
   }
 
   #bringNear(segmentNumber: number, name: string, value: Buffer): void {
@@ -147,7 +141,7 @@ export class ReadPath {
       seal: this.#seal,
     };
     // From the copy, not from the shared memory: the copy is what was checked.
-    this.#near.admit(name, record, this.#poolWords, this.#valueWord, value.length);
+    this.near.admit(name, record, this.#poolWords, this.#valueWord, value.length);
   }
 
   /** Milliseconds left, above zero; undefined when absent or expired. */

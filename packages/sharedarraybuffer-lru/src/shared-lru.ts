@@ -2,6 +2,7 @@ import { CacheMemory } from './cache-memory.js';
 import { HitBuffer, readLong } from './hit-buffer.js';
 import { KeyProbe, kindOf } from './key-probe.js';
 import { HEADER, SEGMENT } from './layout.js';
+import type { NearTable } from './near-table.js';
 import * as checked from './options.js';
 import { ReadPath } from './read-path.js';
 import { HEADER_WORDS, keyBytesOf, META, UNIT_BYTES } from './record.js';
@@ -30,6 +31,7 @@ export class SharedLRU implements SharedCache {
   readonly #clock: () => number;
   readonly #key: KeyProbe;
   readonly #reads: ReadPath;
+  readonly #near: NearTable;
   readonly #writes: readonly WritePath[];
   readonly #segments: readonly Segment[];
   readonly #segmentMask: number;
@@ -47,6 +49,7 @@ export class SharedLRU implements SharedCache {
     this.#key = new KeyProbe(memory.seed1, memory.seed2);
     this.#hits = new HitBuffer(memory.header, bufferItems);
     this.#reads = new ReadPath(memory.segments, clock, this.#hits, nearBytes);
+    this.#near = this.#reads.near;
     this.#segments = memory.segments;
     this.#segmentMask = memory.segments.length - 1;
     const { maxValueBytes } = memory.layout;
@@ -76,7 +79,7 @@ export class SharedLRU implements SharedCache {
   }
 
   get(key: string): Buffer | undefined {
-    const near = this.#reads.getNear(key);
+    const near = this.#near.get(key);
     if (near !== undefined) return near;
     const probe = this.#key;
     probe.load(key);

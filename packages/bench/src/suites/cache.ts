@@ -58,10 +58,11 @@ async function compareGets(stage: Stage, rounds: Rounds, figures: Figure[], bars
   const cacheable = new Cacheable({ ttl: TTL_MS });
   for (const key of keys) {
     shared.set(key, VALUE, { ttl: TTL_MS });
-    lru.set(key, VALUE);
-    map.set(key, VALUE);
-    await bento.set({ key, value: VALUE, ttl: TTL_MS });
-    await cacheable.set(key, VALUE);
+    // Each key has a value of its own, as in any cache that is of use.
+    lru.set(key, Buffer.from(VALUE));
+    map.set(key, Buffer.from(VALUE));
+    await bento.set({ key, value: Buffer.from(VALUE), ttl: TTL_MS });
+    await cacheable.set(key, Buffer.from(VALUE));
   }
   await stage.redis.set('bench:cache', VALUE);
   const standings = await contest(
@@ -94,7 +95,7 @@ async function compareUniform(rounds: Rounds, figures: Figure[], bars: Bars): Pr
   const lru = new LRUCache<string, Buffer>({ max: MANY_KEYS, ttl: TTL_MS });
   for (const key of keys) {
     shared.set(key, VALUE, { ttl: TTL_MS });
-    lru.set(key, VALUE);
+    lru.set(key, Buffer.from(VALUE));
   }
   const [theirs, ours] = await contest(
     [
