@@ -18,6 +18,8 @@ const UNITS_PER_MOVE = 16;
 const LOOP_WORDS = 128;
 /** Dead and expired records of the main ring that one set clears away in passing. */
 const MAX_SWEPT = 64;
+/** Sets of one thread between two such looks, each of which loads a line that is out of the cache. */
+const SETS_PER_SWEEP = 8;
 
 /**
  * Who stays, on two logs. New entries pass through the small ring. What was hit there goes on to the main
@@ -48,6 +50,7 @@ export class Eviction {
   readonly #roomyUnits: number;
   /** Records that may still be moved for the set at work. */
   #moves = 0;
+  #untilSweep = 0;
 
   constructor(segment: Segment) {
     this.#segment = segment;
@@ -155,7 +158,7 @@ export class Eviction {
   #makeRoomInSmall(units: number, now: number): void {
     const segment = this.#segment;
     const { small } = segment;
-    if (small.span(units) > small.free) this.#sweepMain(now);
+    if (small.span(units) > small.free && --this.#untilSweep < 0) this.#sweepMain(now);
     while (small.span(units) > small.free) {
       const record = this.#liveAtTail(small, now);
       if (record < 0) continue;
@@ -187,6 +190,7 @@ export class Eviction {
   /** Entries that are over must not keep the main ring from being roomy. */
   #sweepMain(now: number): void {
     const { main } = this.#segment;
+    this.#untilSweep = SETS_PER_SWEEP;
     for (let i = 0; i < MAX_SWEPT && main.used > 0; i += 1) if (this.#liveAtTail(main, now) >= 0) return;
   }
 

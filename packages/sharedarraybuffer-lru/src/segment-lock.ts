@@ -77,7 +77,7 @@ export class SegmentLock {
 
   /** Readers that see an odd number look at the slot themselves; they see it before any slot changes. */
   #begin(): void {
-    const changes = Atomics.load(this.#words, SEGMENT.changes);
+    const changes = this.#words[SEGMENT.changes] as number;
     // It is odd when the last owner did not come to its end.
     this.#changes = ((changes | 1) + (changes & 1) * 2) | 0;
     Atomics.store(this.#words, SEGMENT.changes, this.#changes);
