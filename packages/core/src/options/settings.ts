@@ -68,7 +68,7 @@ export const SETTINGS = Object.freeze({
   l1NumCounters: setting({
     reader: integer(1000, 1_000_000_000),
     default: 10_000_000,
-    doc: 'Frequency counters of the admission policy.',
+    doc: 'Evicted keys that L1 remembers: eviction learns from those that come back. More than it has slots are not used.',
   }),
   l1BufferItems: setting({
     reader: integer(1, 65_536),

@@ -26,7 +26,10 @@ export interface ZMsgOptions {
   redisPoolSize?: number | undefined;
   /** Bytes of shared memory for L1: 1 MiB to 4 GiB. @default 104857600 */
   l1MaxCost?: number | undefined;
-  /** Frequency counters of the admission policy: 1,000 to 1,000,000,000. @default 10000000 */
+  /**
+   * Evicted keys that L1 remembers: eviction learns from those that come back. More than it has slots are not used.
+   * 1,000 to 1,000,000,000. @default 10000000
+   */
   l1NumCounters?: number | undefined;
   /** Hits that a thread remembers before they reach the shared counters: 1 to 65,536. @default 64 */
   l1BufferItems?: number | undefined;
