@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { CacheMemory } from '../dist/cache-memory.js';
 import { checkStructure } from '../dist/check.js';
-import { FrequencySketch } from '../dist/frequency-sketch.js';
+import { GHOST } from '../dist/ghosts.js';
 import { SharedLRU } from '../dist/index.js';
 import { SEGMENT } from '../dist/layout.js';
 import { EXPIRES } from '../dist/record.js';
@@ -80,19 +80,17 @@ function* hashes(): Iterable<number> {
   for (let i = 0; i < 20_000; i += 1) yield Math.imul(i, 0x9e3779b1);
 }
 
-test('frequency counters stay within their words and within 0 to 15', () => {
-  const words = new Int32Array(16 + 64 + 16);
-  const cursor = new Int32Array(3);
-  const sketch = new FrequencySketch(words.subarray(16, 80), cursor.subarray(1, 2));
-  for (const hash of hashes()) {
-    const before = sketch.estimate(hash);
-    sketch.add(hash);
-    const after = sketch.estimate(hash);
-    expect(after).toBe(Math.min(15, before + 1));
-    if (hash % 64 === 0) sketch.age(64);
-  }
-  expect([...words.subarray(0, 16), ...words.subarray(80)].every((word) => word === 0)).toBe(true);
-  expect([cursor[0], cursor[2]]).toEqual([0, 0]);
+test('what is remembered of evicted keys changes nothing beside the ghosts and their clock', () => {
+  const memory = CacheMemory.attach(SharedLRU.create({ maxBytes: 64 << 10 }).handle.buffer);
+  const segment = memory.segments[0] as Segment;
+  const before = segment.words.slice();
+  for (const hash of hashes()) segment.ghosts.add(hash, GHOST.small, 100);
+  const changed = [...segment.words.keys()].filter((at) => segment.words[at] !== before[at]);
+  const { ghostsAt, ghostBuckets } = memory.layout;
+  const inside = changed.filter((at) => at * 4 >= ghostsAt && at * 4 < ghostsAt + ghostBuckets * 8);
+  expect(inside.length).toBeGreaterThan(ghostBuckets);
+  const clock: number[] = [SEGMENT.ghostTicks, SEGMENT.ghostQuarter, SEGMENT.ghostCursor];
+  expect(changed.filter((at) => !inside.includes(at) && !clock.includes(at))).toEqual([]);
 });
 
 test('a generation that is raised changes one cell, and nothing beside the cells', () => {
@@ -110,7 +108,7 @@ test('a generation that is raised changes one cell, and nothing beside the cells
   const first = changed[0] as number;
   const last = changed.at(-1) as number;
   expect(last * 4).toBeLessThan(segment.small.start * 8);
-  // The cells follow the index, which ends with a line that has its slots, and fill all up to the log.
+  // The cells follow the index, which ends with a line that has its slots, and fill all up to the ghosts.
   expect(first).toBe(segment.tagWord((segment.buckets - 1) * 8) + 16);
   expect(changed.length).toBe(last - first + 1);
   expect(changed.reduce((sum, at) => sum + (segment.words[at] as number), 0)).toBe(raised);
