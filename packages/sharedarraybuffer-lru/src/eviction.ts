@@ -18,6 +18,8 @@ const UNITS_PER_MOVE = 16;
 const LOOP_WORDS = 128;
 /** Dead and expired records of the main ring that one set clears away in passing. */
 const MAX_SWEPT = 64;
+/** Full buckets met by one thread for which the hits of one pair are lowered. */
+const CONFLICTS_PER_AGEING = 4;
 /** Sets of one thread between two such looks, each of which loads a line that is out of the cache. */
 const SETS_PER_SWEEP = 8;
 
@@ -51,6 +53,7 @@ export class Eviction {
   /** Records that may still be moved for the set at work. */
   #moves = 0;
   #untilSweep = 0;
+  #conflicts = 0;
 
   constructor(segment: Segment) {
     this.#segment = segment;
@@ -91,8 +94,11 @@ export class Eviction {
     const inSecond = this.#freeIn(second);
     if (inFirst + inSecond > 0) return this.#freeSlot(inSecond > inFirst ? second : first);
     const victim = this.#leastOf(first, second);
-    this.#age(first);
-    if (second !== first) this.#age(second);
+    this.#conflicts = (this.#conflicts + 1) % CONFLICTS_PER_AGEING;
+    if (this.#conflicts === 0 || this.#hits(victim) > 0) {
+      this.#age(first);
+      if (second !== first) this.#age(second);
+    }
     if (segment.mark(victim) === MARK.unproven) this.#evictFromSmall(victim);
     else this.#evictFromMain(victim);
     return victim;

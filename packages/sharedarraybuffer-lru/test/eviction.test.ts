@@ -81,8 +81,8 @@ test('what is read near stays, while more keys than fit pass by', () => {
   const stillThere = () => hot.filter((key) => cache.get(key) !== undefined).length;
   for (let n = 0; n < 50_000; n += 1) {
     cache.set(`passing-${n}`, VALUE);
-    // One may fall to a full bucket of the index.
-    if (n % 500 === 0) expect(stillThere()).toBeGreaterThanOrEqual(hot.length - 1);
+    // One or two may fall to full buckets of the index.
+    if (n % 500 === 0) expect(stillThere()).toBeGreaterThanOrEqual(hot.length - 2);
   }
   expect(cache.stats().evictions).toBeGreaterThan(40_000);
 });
