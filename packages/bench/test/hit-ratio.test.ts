@@ -50,3 +50,9 @@ test('where S3-FIFO is behind LRU, the cache is not', () => {
   const { shared, s3Fifo } = percents('recency');
   expect(shared).toBeGreaterThan(s3Fifo + 3);
 });
+
+test('a loop that is longer than the cache leaves most of what is there alone', () => {
+  const accesses = Uint32Array.from({ length: 200_000 }, (_, at) => at % 600);
+  const { hits } = playOnSharedLru({ name: 'loop', accesses, keys: 600 }, room);
+  expect(hits).toBeGreaterThan(accesses.length / 3);
+});
