@@ -111,28 +111,20 @@ export class ReadPath {
       this.#hits.miss();
       return undefined;
     }
-    const isHot = this.#touch(segment, segment.frequencyByte(this.#slot));
+    this.#hits.hit();
+    this.near.hitElsewhere();
+    const placeWord = segment.tagWord(this.#slot) + BUCKET_SLOTS;
+    const isHot = segment.touch(placeWord) === MAX_FREQUENCY;
     const value = this.#value as Buffer;
-    if (isHot && value.length <= NEAR_VALUE_BYTES) this.#bringNear(segmentNumber, name, value);
+    if (isHot && value.length <= NEAR_VALUE_BYTES) this.#bringNear(segmentNumber, placeWord, name, value);
     return value;
   }
 
-  /** Counts the hit. True if the entry's frequency is at its maximum now. */
-  #touch(segment: Segment, frequencyByte: number): boolean {
-    const hits = segment.bytes[frequencyByte] as number;
-    this.#hits.hit();
-    this.near.hitElsewhere();
-    if (hits >= MAX_FREQUENCY) return true;
-    // Readers leave the lines of a hot key alone, so that processors can share them.
-    segment.bytes[frequencyByte] = hits + 1;
-    return hits + 1 === MAX_FREQUENCY;
-  }
-
-  #bringNear(segmentNumber: number, name: string, value: Buffer): void {
+  #bringNear(segmentNumber: number, placeWord: number, name: string, value: Buffer): void {
     const segment = this.#segments[segmentNumber] as Segment;
     const record: NearRecord = {
       segmentNumber,
-      placeWord: segment.tagWord(this.#slot) + BUCKET_SLOTS,
+      placeWord,
       place: this.#place,
       laps: this.#laps,
       expiresAt: this.#expiresAt,

@@ -26,7 +26,7 @@ export const STEAL_AFTER_MS = 500;
  *
  * Taking a lock from an owner that was merely slow does no harm beyond the emptied segment: emptying
  * raises the segment's epoch, records that the old owner still publishes carry the old one, and no
- * reader accepts those. The old owner learns of it at `release` and does its work again.
+ * reader accepts those. The old owner learns of it at `release` at the latest (see WritePath).
  */
 export class SegmentLock {
   readonly #words: Int32Array;

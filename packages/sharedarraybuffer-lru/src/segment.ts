@@ -162,12 +162,18 @@ export class Segment {
     this.#marks[slot >>> 3] = ((this.#marks[slot >>> 3] as number) & ~(3 << shift)) | (mark << shift);
   }
 
-  /** Counts a hit, if the frequency does not say the most already. @param placeWord the word of the slot's place */
-  touch(placeWord: number): void {
+  /**
+   * Counts a hit and returns the frequency. At its maximum nothing is written: processors share the lines of a
+   * hot key.
+   * @param placeWord the word of the slot's place
+   */
+  touch(placeWord: number): number {
     const at =
       (placeWord & -BUCKET_WORDS) * 4 + 8 * BUCKET_SLOTS + (placeWord & (BUCKET_WORDS - 1)) - BUCKET_SLOTS;
     const hits = this.bytes[at] as number;
-    if (hits < MAX_FREQUENCY) this.bytes[at] = hits + 1;
+    if (hits === MAX_FREQUENCY) return hits;
+    this.bytes[at] = hits + 1;
+    return hits + 1;
   }
 
   /** First word of a record. */

@@ -2,7 +2,7 @@ import { checksum } from './checksum.js';
 import { Eviction } from './eviction.js';
 import { failpoint } from './failpoint.js';
 import type { KeyProbe } from './key-probe.js';
-import { SEGMENT } from './layout.js';
+import { BUCKET_SLOTS, SEGMENT } from './layout.js';
 import {
   EXPIRES,
   HEADER_WORDS,
@@ -16,7 +16,7 @@ import {
   wordsOf,
   writeTime,
 } from './record.js';
-import { MAX_FREQUENCY, type Segment } from './segment.js';
+import type { Segment } from './segment.js';
 
 /** Shorter values are copied by a loop, which costs less than a call of `set`. */
 const LOOP_BYTES = 48;
@@ -185,9 +185,7 @@ export class WritePath {
     let ring = segment.small;
     if (slot >= 0) {
       ring = segment.ringOf(segment.place(slot));
-      const frequency = segment.frequencyByte(slot);
-      const hits = segment.bytes[frequency] as number;
-      if (hits < MAX_FREQUENCY) segment.bytes[frequency] = hits + 1;
+      segment.touch(segment.tagWord(slot) + BUCKET_SLOTS);
     } else {
       slot = this.#eviction.slotFor(key.h1, key.h2);
       ring = this.#eviction.ringForNew(slot, key.h1);

@@ -200,19 +200,28 @@ function measureOverhead(figures: Figure[], bars: Bars): void {
   }
 }
 
-function reading(name: string, order: AccessOrder, get: (i: number) => Buffer | undefined): Contender {
+function looping(name: string, order: AccessOrder, step: (i: number) => void): Contender {
   let at = 0;
   const mask = order.length - 1;
   return {
     name,
     operations: LOOP,
     run: () => {
-      for (let n = 0; n < LOOP; n++) {
-        if (get(order[at++ & mask] as number)?.length !== VALUE.length)
-          throw new Error('a miss was measured');
-      }
+      for (let n = 0; n < LOOP; n++) step(order[at++ & mask] as number);
     },
   };
+}
+
+function reading(name: string, order: AccessOrder, get: (i: number) => Buffer | undefined): Contender {
+  return looping(name, order, (i) => {
+    if (get(i)?.length !== VALUE.length) throw new Error('a miss was measured');
+  });
+}
+
+function writing(name: string, order: AccessOrder, set: (i: number) => unknown): Contender {
+  return looping(name, order, (i) => {
+    if (!set(i)) throw new Error('a set was refused');
+  });
 }
 
 function awaiting(
@@ -231,19 +240,6 @@ function awaiting(
         const value = await get(order[at++ & mask] as number);
         if (value?.length !== VALUE.length) throw new Error('a miss was measured');
       }
-    },
-  };
-}
-
-function writing(name: string, order: AccessOrder, set: (i: number) => unknown): Contender {
-  let at = 0;
-  const mask = order.length - 1;
-  return {
-    name,
-    operations: LOOP,
-    run: () => {
-      for (let n = 0; n < LOOP; n++)
-        if (!set(order[at++ & mask] as number)) throw new Error('a set was refused');
     },
   };
 }
