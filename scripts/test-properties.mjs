@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 
-/** The property tests of aggregation, long: `pnpm test:properties [SEQUENCES]`. */
+/** The property tests of aggregation and of the log, long: `pnpm test:properties [SEQUENCES]`. */
 const [sequences = '5000', ...args] = process.argv.slice(2);
 const env = { ...process.env, ZMSG_PROPERTY_RUNS: sequences };
 for (const [command, ...rest] of [
@@ -8,7 +8,7 @@ for (const [command, ...rest] of [
   [
     'vitest',
     'run',
-    ...['flush', 'shard', 'poison'].map((name) => `packages/workers/test/${name}-property`),
+    ...['flush', 'shard', 'poison', 'log'].map((name) => `packages/workers/test/${name}-property`),
     ...args,
   ],
 ]) {

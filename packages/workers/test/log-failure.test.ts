@@ -173,6 +173,26 @@ test('a segment that cannot be deleted is deleted by a later release; destroy sa
   expect(disk.paths()).toEqual([]);
 });
 
+test('a deletion that an earlier run did not sync is synced before a newer segment is deleted', () => {
+  const disk = new LogDisk();
+  let log = openLog(disk, { segmentBytes: 8192 });
+  for (let position = 1; position <= 3; position++) {
+    append(log, range(position, position, { length: 4000 }));
+    log.write();
+  }
+  expect(disk.paths()).toHaveLength(3);
+  log.release(1);
+  log.close();
+  log = openLog(disk, { segmentBytes: 8192 });
+  log.release(2);
+  log.close();
+  // Of two deletions, power loss undoes the first one that was not synced.
+  let unsynced = 0;
+  disk.crash(() => unsynced++ > 0);
+  log = openLog(disk);
+  expect(read(log, 2)).toEqual(range(3, 3, { length: 4000 }).map(textOf));
+});
+
 test('a log that cannot be read is an error with the file', () => {
   const disk = new LogDisk();
   commit(openLog(disk), 1, 3);

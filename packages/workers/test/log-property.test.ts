@@ -184,11 +184,14 @@ function sequences(of: fc.Arbitrary<Step>): fc.Arbitrary<Step[]> {
   return fc.array(of, { maxLength: 80, size: 'max' });
 }
 
+/** `pnpm test:properties` raises it. */
+const RUNS = Number(process.env.ZMSG_PROPERTY_RUNS ?? 0);
+
 test('after any crash the log gives back a prefix, in order, with everything that was synced', () => {
-  fc.assert(fc.property(sequences(step), check), { numRuns: 250 });
+  fc.assert(fc.property(sequences(step), check), { numRuns: Math.max(250, RUNS) });
 });
 
 test('and so it does when writes and fsyncs fail in between', () => {
   const steps = fc.oneof({ weight: 5, arbitrary: step }, { weight: 1, arbitrary: fault });
-  fc.assert(fc.property(sequences(steps), check), { numRuns: 600 });
+  fc.assert(fc.property(sequences(steps), check), { numRuns: Math.max(600, 4 * RUNS) });
 });

@@ -83,8 +83,8 @@ export class ShardLog {
   #base: number;
   #retryAt = Number.NEGATIVE_INFINITY;
   #lastFailure: unknown;
-  /** A file was deleted, and the directory not synced since. */
-  #hasUnsyncedDelete = false;
+  /** A file was deleted, perhaps by an earlier run, and the directory not synced since. */
+  #hasUnsyncedDelete = true;
 
   /**
    * Reads what is there.
