@@ -43,7 +43,10 @@ class Model {
   /** In the log or to be in it, in order, without those that were refused. */
   accepted: { position: number; text: string }[] = [];
   collected: { position: number; text: string }[] = [];
-  /** Refused, and perhaps in the log: nobody was told that they are. */
+  /**
+   * Refused, and perhaps in the log: nobody was told that they are. The next write that succeeds makes them
+   * void; not before, since a crash can bring back even a segment that was deleted.
+   */
   refused = new Map<number, Set<string>>();
   released = 0;
   synced = 0;
@@ -133,6 +136,7 @@ class Model {
     if (this.log.written > before) {
       this.accepted.push(...this.collected);
       this.collected = [];
+      this.refused.clear();
     }
     if (what === 'sync') expect(this.log.synced).toBe(this.log.written);
     this.synced = this.log.synced;
@@ -158,7 +162,6 @@ class Model {
 
     this.accepted = got.map((text) => ({ position: Number.parseInt(text, 10), text }));
     this.collected = [];
-    this.refused.clear();
     this.synced = this.log.end;
     this.#last = Math.max(this.log.end, this.released);
   }
