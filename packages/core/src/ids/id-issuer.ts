@@ -99,7 +99,8 @@ export class IdIssuer {
       this.#headPrefix = prefix;
     }
     // Below 10^8, in the first 24 ms after the epoch, there are no zeros to fill up with.
-    this.#head = this.#top + (this.#high === 0 ? this.#middle : FOUR_DIGITS[this.#middle]);
+    const head = this.#top + (this.#high === 0 ? this.#middle : FOUR_DIGITS[this.#middle]);
+    this.#head = this.#blockSize > FIRST_BLOCK ? joined(head) : head;
   }
 
   #prefix(prefix: string | undefined): string {
@@ -211,4 +212,13 @@ export class IdIssuer {
     this.#limit = limit;
     this.#deadlineMs = deadlineMs;
   }
+}
+
+/**
+ * V8 joins strings lazily: who reads the characters of an id pays for that, 71 ns for two parts and 112
+ * for three. Reading one of the head's makes the head one part, which is worth it where many ids share
+ * it. No prefix begins with NUL, but V8 does not know that: else it would leave out the reading.
+ */
+function joined(text: string): string {
+  return text.charCodeAt(0) === 0 ? '' : text;
 }
