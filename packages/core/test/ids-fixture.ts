@@ -72,6 +72,16 @@ export class SteppedClock implements IdClock {
       if (timer.atMs <= this.elapsedMs && this.#timers.delete(timer)) timer.run();
   }
 
+  /** The process is stopped for so long: both clocks go on, and no timer runs. */
+  sleep(ms: number): void {
+    this.wallMs += ms;
+    this.elapsedMs += ms;
+  }
+
+  forgetTimers(): void {
+    this.#timers.clear();
+  }
+
   /** The wall clock is set, which takes a moment. */
   step(ms: number): void {
     this.wallMs += ms;
