@@ -1,4 +1,5 @@
 import type { LeaseStore } from '../dist/ids/node-lease.js';
+import type { StatementOptions } from '../dist/store/store.js';
 
 /** A store whose answers can be lost, and whose statements can come late. */
 export class FaultyLeaseStore implements LeaseStore {
@@ -24,10 +25,14 @@ export class FaultyLeaseStore implements LeaseStore {
     for (const statement of this.#late.splice(0)) await statement();
   }
 
-  exec: LeaseStore['exec'] = async <Row>(text: string, values?: readonly unknown[]) => {
+  exec: LeaseStore['exec'] = async <Row>(
+    text: string,
+    values?: readonly unknown[],
+    options?: StatementOptions,
+  ) => {
     const fault = this.#fault;
     this.#fault = undefined;
-    const run = () => this.#store.exec<Row>(text, values);
+    const run = () => this.#store.exec<Row>(text, values, options);
     if (fault === 'late') this.#late.push(run);
     else {
       const answer = await run();

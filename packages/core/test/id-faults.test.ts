@@ -49,6 +49,9 @@ const expire = (node: number | undefined) =>
   store.exec(`UPDATE zmsg_nodes SET expires_at = now() WHERE node_id = $1`, [node]);
 const row = async (node: number | undefined) =>
   (await store.exec('SELECT owner, epoch, high_water_ms FROM zmsg_nodes WHERE node_id = $1', [node])).rows[0];
+/** No row if another session has it. */
+const LOCKED = 'SELECT 1 FROM zmsg_nodes WHERE node_id = $1 FOR UPDATE SKIP LOCKED';
+const WAITING = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`;
 const code = (code: string) => expect.objectContaining({ code });
 const otherThan = (node: number | undefined) => ((node ?? 0) + 1) % 1024;
 
@@ -65,6 +68,29 @@ test('a renewal whose answer was lost extends nothing here until it is renewed a
   await events.until('ids:lease:renewed');
   issue();
   expect(events.count('ids:lease:acquired')).toBe(1);
+  oracle.check();
+});
+
+test('a renewal without an answer is given up, and tried again on another connection', async () => {
+  const { ids, clock, events, issue } = await open();
+  let answer = () => {};
+  const answering = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const hanging = store.transaction(async (session) => {
+    await session.exec('SELECT 1 FROM zmsg_nodes WHERE node_id = $1 FOR UPDATE', [ids.nodeId]);
+    await answering;
+  });
+  await expect.poll(() => store.exec(LOCKED, [ids.nodeId])).toMatchObject({ rowCount: 0 });
+  clock.advance(10_000);
+  await expect.poll(async () => (await store.exec(WAITING)).rowCount).toBe(1);
+  clock.advance(10_000);
+  await events.until('ids:lease:failed');
+  answer();
+  await hanging;
+  clock.advance(1_000);
+  await events.until('ids:lease:renewed');
+  issue();
   oracle.check();
 });
 
@@ -141,8 +167,9 @@ for (const wall of ['goes on', 'stands still too'] as const) {
       suspended.issue(10_000);
       suspended.clock.advance(10_000);
     }
+    await suspended.events.until('ids:lease:failed');
     await store.exec('UPDATE zmsg_nodes SET owner = NULL WHERE node_id = $1', [otherThan(nodeId)]);
-    suspended.clock.advance(10_000);
+    suspended.clock.advance(1_000);
     await suspended.events.until('ids:lease:acquired', 2);
     expect(suspended.ids.nodeId).toBe(otherThan(nodeId));
     suspended.issue();
