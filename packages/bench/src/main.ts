@@ -8,6 +8,7 @@ import { cache } from './suites/cache.js';
 import { counters } from './suites/counters.js';
 import { flush } from './suites/flush.js';
 import { hitRatio } from './suites/hit-ratio.js';
+import { ids } from './suites/ids.js';
 import { reads } from './suites/reads.js';
 import { recovery } from './suites/recovery.js';
 import { statements } from './suites/statements.js';
@@ -42,6 +43,7 @@ const SUITES: readonly (Suite | LocalSuite)[] = [
   recovery,
   statements,
   builders,
+  ids,
 ];
 const only = values.only?.split(',');
 const chosen = SUITES.filter((suite) => only?.includes(suite.name) ?? true);
