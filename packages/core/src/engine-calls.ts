@@ -57,13 +57,7 @@ export interface ReadCalls {
 export interface WriteCalls {
   cache(key: string, data: Uint8Array, ttlMs: number, options?: WaitOptions): Promise<void>;
   exec<R>(task: Statement, options?: WaitOptions): Promise<Rows<R>>;
-  store<R>(
-    key: string,
-    data: Uint8Array,
-    task: Task,
-    ttlMs: number,
-    options?: WaitOptions,
-  ): Promise<Rows<R>>;
+  store<R>(key: string, data: Uint8Array, task: Task, ttlMs: number, options?: WaitOptions): Promise<Rows<R>>;
   storeAndReplace<R>(key: string, data: Uint8Array, task: Task, options?: WaitOptions): Promise<Rows<R>>;
   delay(key: string, task: Task, delayMs: number, options?: WaitOptions): Promise<void>;
   periodic(key: string, task: Task, options?: SubmitOptions): Promise<Receipt>;

@@ -25,6 +25,7 @@ export type {
   RetryOutcome,
 } from './dead-letters/dead-letter.js';
 export type { DelayQueueStats, FailedOptions, FailedWrite } from './delay/delay-queue.js';
+export type { DelayQueueView } from './engine-calls.js';
 export {
   ClockError,
   ConfigError,
@@ -35,7 +36,6 @@ export {
   QueueError,
   ThreadEndedError,
 } from './error.js';
-export type { DelayQueueView } from './engine-calls.js';
 export type { EngineEvent, EngineEvents } from './events.js';
 export type { ParsedId } from './ids/parse-id.js';
 export type { ColumnSource, ColumnsSource, LoaderSource, LoadFunction } from './load/source.js';

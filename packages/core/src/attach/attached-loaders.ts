@@ -1,8 +1,8 @@
 import pg from 'pg';
+import { ThreadEndedError } from '../error.js';
 import { checkLoader } from '../load/loaders.js';
 import type { LoaderSource, LoadFunction } from '../load/source.js';
 import type { Rows, Session } from '../store/store.js';
-import { ThreadEndedError } from '../error.js';
 import type { OwnerPort } from './owner-port.js';
 
 /** Exported by `pg` since 8.0, missing in its types. */
@@ -18,8 +18,10 @@ export class AttachedLoaders {
     this.#owner = owner;
     this.#db = {
       // Values are sent as what `pg` makes of them, so that it does not matter what they are.
-      exec: <Row>(text: string, values?: readonly unknown[]) =>
-        owner.call('loaderStatement', [text, values?.map(utils.prepareValue)]) as Promise<Rows<Row>>,
+      exec: async <Row>(text: string, values?: readonly unknown[]) =>
+        owner.call('loaderStatement', [text, values?.map((value) => utils.prepareValue(value))]) as Promise<
+          Rows<Row>
+        >,
     };
   }
 
@@ -34,7 +36,8 @@ export class AttachedLoaders {
 
   async load(prefix: string, keys: readonly string[]): Promise<ReadonlyMap<string, Uint8Array | string>> {
     const load = this.#functions.get(prefix);
-    if (load === undefined) throw new ThreadEndedError(`no loader of ${JSON.stringify(prefix)} in this thread`);
+    if (load === undefined)
+      throw new ThreadEndedError(`no loader of ${JSON.stringify(prefix)} in this thread`);
     return load(keys, this.#db);
   }
 }

@@ -30,7 +30,13 @@ export class AttachedWriter implements WriteCalls {
     return this.#owner.call('exec', [task], options) as Promise<Rows<R>>;
   }
 
-  store<R>(key: string, data: Uint8Array, task: Task, ttlMs: number, options?: WaitOptions): Promise<Rows<R>> {
+  store<R>(
+    key: string,
+    data: Uint8Array,
+    task: Task,
+    ttlMs: number,
+    options?: WaitOptions,
+  ): Promise<Rows<R>> {
     return this.#owner.call('store', [key, toBuffer(data), task, ttlMs], options) as Promise<Rows<R>>;
   }
 
@@ -77,7 +83,8 @@ export class AttachedWriter implements WriteCalls {
     try {
       const results: BatchResult[] = await this.#owner.call('batch', [id, entries], options);
       let submitted = 0;
-      for (const [at, { kind }] of entries.entries()) if (kind === 'periodic') results[at] = receipts[submitted++];
+      for (const [at, { kind }] of entries.entries())
+        if (kind === 'periodic') results[at] = receipts[submitted++];
       return results;
     } finally {
       this.#batches.delete(id);

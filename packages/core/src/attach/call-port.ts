@@ -100,9 +100,9 @@ export class CallPort<Remote extends Handlers, Local extends Handlers> {
     this.#enqueue(['note', method, args]);
   }
 
-  /** Calls that wait for an answer, or for being sent. */
-  get pending(): number {
-    return this.#sent.size + this.#queue.size;
+  /** Calls of the other side that are running here. */
+  get handling(): number {
+    return this.#handling;
   }
 
   /** Resolves when nothing that the other side called is running any more. */
@@ -189,7 +189,9 @@ export class CallPort<Remote extends Handlers, Local extends Handlers> {
   #refuse(frame: Frame, cause: unknown): void {
     const [kind, id] = frame;
     if (kind === 'call') {
-      this.#settle(id)?.reject(new InvalidValueError('an argument cannot be sent to another thread', { cause }));
+      this.#settle(id)?.reject(
+        new InvalidValueError('an argument cannot be sent to another thread', { cause }),
+      );
     } else if (kind === 'result') {
       const error = new InvalidValueError('the result cannot be sent to another thread', { cause });
       this.#post([['failure', id, encodeError(error)]]);

@@ -2,13 +2,13 @@ import { MessageChannel } from 'node:worker_threads';
 import { ClosedError, type Shards } from '@zmsg/workers';
 import type { SharedLRU } from 'sharedarraybuffer-lru';
 import type { BloomHandle } from '../bloom/bloom-bits.js';
+import type { EngineEvent } from '../events.js';
 import type { IdHandle } from '../ids/id-cell.js';
 import type { LoaderSource } from '../load/source.js';
 import type { EngineStats } from '../stats.js';
 import { AttachedThread } from './attached-thread.js';
 import type { Handlers } from './call-port.js';
 import type { ThreadEvent } from './thread-event.js';
-import type { EngineEvent } from '../events.js';
 import type { ThreadHandle, ThreadLink } from './thread-handle.js';
 import { ThreadLoaders } from './thread-loaders.js';
 

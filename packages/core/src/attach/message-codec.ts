@@ -33,7 +33,9 @@ export function isSendable(value: unknown): boolean {
 class OwningDeserializer extends DefaultDeserializer {
   // Called by V8; not in the types of Node.js, whose documentation has it.
   _readHostObject(): ArrayBufferView {
-    const base = Object.getPrototypeOf(OwningDeserializer.prototype) as { _readHostObject(): ArrayBufferView };
+    const base = Object.getPrototypeOf(OwningDeserializer.prototype) as {
+      _readHostObject(): ArrayBufferView;
+    };
     const view = base._readHostObject.call(this);
     if (Buffer.isBuffer(view)) return Buffer.from(view);
     return view instanceof DataView ? view : (view as Uint8Array).slice();

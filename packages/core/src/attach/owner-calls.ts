@@ -7,8 +7,8 @@ import type { EngineStats } from '../stats.js';
 import type { WaitOptions } from '../store/store.js';
 import { type BatchEntry, runBatch } from '../write/batch-run.js';
 import type { Row, Statement } from '../write/writer.js';
-import type { AttachedThread } from './attached-thread.js';
 import type { MigrationSource } from './attached-migrations.js';
+import type { AttachedThread } from './attached-thread.js';
 
 type Signal = AbortSignal | undefined;
 
@@ -46,8 +46,7 @@ export function ownerCalls(engine: Engine, thread: AttachedThread) {
       runBatch(writer, entries, () => thread.port.call('submitBatch', [id], { signal }), { signal }),
 
     /** For the column types that a periodic write is checked against. */
-    statement: (_: Signal, text: string, values?: readonly unknown[]) =>
-      engine.store.exec<Row>(text, values),
+    statement: (_: Signal, text: string, values?: readonly unknown[]) => engine.store.exec<Row>(text, values),
     /** For a loader that runs in the thread. */
     loaderStatement: (_: Signal, text: string, values?: readonly unknown[]) =>
       engine.readStore.exec<Row>(text, values),
@@ -80,8 +79,7 @@ export function ownerCalls(engine: Engine, thread: AttachedThread) {
     letter: (signal: Signal, id: string) => deadLetters.get(id, { signal }),
     countLetters: (signal: Signal) => deadLetters.count({ signal }),
     retryLetters: (signal: Signal, ids: string | readonly string[]) => deadLetters.retry(ids, { signal }),
-    discardLetters: (signal: Signal, ids: string | readonly string[]) =>
-      deadLetters.discard(ids, { signal }),
+    discardLetters: (signal: Signal, ids: string | readonly string[]) => deadLetters.discard(ids, { signal }),
 
     listen: (_: Signal, types: readonly string[]) => thread.events.listen(types),
     eventsSeen: (_: Signal, events: number) => thread.events.seen(events),

@@ -60,7 +60,9 @@ async function load(
   for (;;) {
     const thread = threads.shift();
     if (thread === undefined) {
-      throw new ThreadEndedError(`no thread with the loader of ${JSON.stringify(prefix)} is attached any more`);
+      throw new ThreadEndedError(
+        `no thread with the loader of ${JSON.stringify(prefix)} is attached any more`,
+      );
     }
     threads.push(thread);
     try {
