@@ -6,7 +6,7 @@ const zm = await core.attach();
 parentPort.on('message', async ({ id, source, argument }) => {
   try {
     const body = new Function(`return (${source})`)();
-    parentPort.postMessage({ id, value: await body(zm, argument, core) });
+    parentPort.postMessage({ id, value: await body(zm, argument, core, (url) => import(url)) });
   } catch (error) {
     parentPort.postMessage({ id, failure: `${error?.stack}` });
   }

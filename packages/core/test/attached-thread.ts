@@ -3,7 +3,12 @@ import { Worker } from 'node:worker_threads';
 import { onTestFinished } from 'vitest';
 import type * as core from '../dist/index.js';
 
-type Body<A, R> = (zm: core.ZMsg, argument: A, all: typeof core) => R | Promise<R>;
+type Body<A, R> = (
+  zm: core.ZMsg,
+  argument: A,
+  all: typeof core,
+  load: (url: string) => Promise<unknown>,
+) => R | Promise<R>;
 
 /** A worker thread with an engine attached. */
 export class AttachedWorker {
