@@ -83,7 +83,7 @@ test('threads are terminated at any moment: acknowledged ≤ applied ≤ attempt
 
 /** Submits until told to stop; resolves with how often it was acknowledged, and what failed. */
 function startLoad(shards: Parameters<typeof startProducer>[0], id: string, counts: Int32Array) {
-  return startProducer(shards, { id, counts }, async ({ shards, like, readLikes, data }) => {
+  return startProducer(shards, { id, counts }, async ({ shards, like, put, readLikes, data }) => {
     const failures: string[] = [];
     while (Atomics.load(data.counts, 2) === 0) {
       const calls: Promise<unknown>[] = [];
@@ -98,6 +98,8 @@ function startLoad(shards: Parameters<typeof startProducer>[0], id: string, coun
         );
       }
       calls.push(shards.read(readLikes(data.id)), shards.flush());
+      for (let i = 0; i < 4; i++)
+        calls.push(shards.submit(put(`${data.id}-${i}`, new Uint8Array(9_000).fill(i))));
       await Promise.all(calls);
     }
     await shards.close();
