@@ -348,8 +348,7 @@ export class Shard {
   }
 
   #isFinished(): boolean {
-    const isCommitted = this.#cycle.committed === this.#drain.position;
-    return this.#stopping && isCommitted && !this.#inboxes.some((inbox) => inbox.hasRecords());
+    return this.#stopping && this.#cycle.committed === this.#drain.position;
   }
 
   /** Stopped, and nothing is left: the thread can end. */
