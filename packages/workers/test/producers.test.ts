@@ -227,10 +227,12 @@ test('the owner closes while threads submit: every call settles, and what was ac
       return outcome;
     }),
   );
-  const deaf = startProducer(shards, undefined, async ({ shards, like, post }) => {
+  const gate = new Int32Array(new SharedArrayBuffer(4));
+  const deaf = startProducer(shards, { gate }, async ({ shards, like, data, post }) => {
     await shards.submit(like('a'));
     post('acknowledged');
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); // hears nothing any more
+    Atomics.wait(data.gate, 0, 0); // hears nothing for as long
+    post(await shards.submit(like('a')).then(String, (error) => error.code));
   });
   expect(await deaf.message()).toBe('acknowledged');
   await expect.poll(() => Atomics.load(started, 0)).toBe(3);
@@ -245,8 +247,34 @@ test('the owner closes while threads submit: every call settles, and what was ac
   expect(applied).toBeGreaterThanOrEqual(sum('acknowledged'));
   expect(applied).toBeLessThanOrEqual(sum('attempted'));
   await Promise.all(running.map(({ link }) => link.released));
-  await deaf.worker.terminate();
+  Atomics.store(gate, 0, 1);
+  Atomics.notify(gate, 0);
+  expect(await deaf.message()).toBe('CLOSED');
   await deaf.link.released;
+});
+
+test('a call that begins after the owner began to close is refused, one before is brought to its end', async () => {
+  const { dsn } = await openDatabase();
+  const client = await connect(dsn);
+  await client.query(`INSERT INTO posts (id) VALUES ('a')`);
+  const { shards } = await openShards(dsn, { ringBytes: 1024, pendingMax: 50 });
+  const gate = new Int32Array(new SharedArrayBuffer(4));
+  const { result, message } = startProducer(shards, { gate }, async ({ shards, like, data, post }) => {
+    const early = Array.from({ length: 500 }, () => shards.submit(like('a')));
+    post('submitted'); // most of it has no room yet
+    Atomics.wait(data.gate, 0, 0);
+    const late = shards.submit(like('a')); // it has not heard of anything
+    const outcomes = await Promise.allSettled([late, ...early]);
+    return outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : outcome.status));
+  });
+  expect(await message()).toBe('submitted');
+  const closed = shards.close();
+  Atomics.store(gate, 0, 1);
+  Atomics.notify(gate, 0);
+  expect(await result).toEqual(['CLOSED', ...Array.from({ length: 500 }, () => 'fulfilled')]);
+  await closed;
+  expect(await likesOf(client, 'a')).toBe('500');
+  await client.end();
 });
 
 test('a thread closes with receipts that wait for a commit: they resolve; one that cannot, rejects in time', async () => {
