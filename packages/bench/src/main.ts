@@ -12,6 +12,7 @@ import { ids } from './suites/ids.js';
 import { reads } from './suites/reads.js';
 import { recovery } from './suites/recovery.js';
 import { statements } from './suites/statements.js';
+import { threads } from './suites/threads.js';
 
 const USAGE = `pnpm bench [--only NAME,…] [--quick] [--json FILE] [--postgres DSN] [--redis HOST:PORT]
        [--trace FILE …] [--rooms ENTRIES,…] [--accesses N]   (of hit-ratio)
@@ -38,6 +39,7 @@ const SUITES: readonly (Suite | LocalSuite)[] = [
   }),
   reads,
   cache,
+  threads,
   counters,
   flush,
   recovery,
