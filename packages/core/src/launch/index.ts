@@ -1,0 +1,2 @@
+export { MAX_TIMER_MS, parseDuration } from '../options/duration.js';
+export { type LaunchSettings, launchSettings } from './launch-settings.js';

@@ -1,0 +1,61 @@
+import { ZMsg } from '@zmsg/core';
+import { launchSettings } from '@zmsg/core/launch';
+import { AppThread } from './app-thread.js';
+import { closeEngine } from './close-engine.js';
+import { EXIT_CODE } from './exit-code.js';
+import { SharedPorts } from './shared-ports.js';
+import type { StartOptions } from './start-options.js';
+import { StopSignals } from './stop-signals.js';
+import { Supervisor } from './supervisor.js';
+
+/**
+ * One engine, in this thread, and the application in `count` threads beside it. Resolves with the exit
+ * code when the threads have ended and the engine is closed.
+ *
+ * @throws LaunchError, and what `ZMsg.open` throws
+ */
+export async function runThreads(options: StartOptions): Promise<number> {
+  const { moduleUrl, args, count, memoryMb, config, stopTimeoutMs } = options;
+  const { logger } = launchSettings(config);
+  const ports = new SharedPorts();
+  const supervisor = new Supervisor({
+    kind: 'thread',
+    count,
+    logger,
+    stopTimeoutMs,
+    startUnit: (number, events) =>
+      new AppThread(
+        {
+          moduleUrl,
+          args,
+          number,
+          count,
+          memoryMb,
+          ports,
+          engine: { handle: undefined, transfer: [] },
+        },
+        events,
+      ),
+  });
+  const signals = new StopSignals(
+    (signal) => {
+      logger.info({ signal, stopTimeoutMs }, 'stopping');
+      ports.close();
+      supervisor.stop();
+    },
+    (signal) => logger.warn({ signal }, 'second signal: ending at once; the log keeps what is not flushed'),
+  );
+  let exitCode: number = EXIT_CODE.flushed;
+  try {
+    const zm = await ZMsg.open(config);
+    try {
+      if (!signals.received) await supervisor.run();
+    } finally {
+      ports.close();
+      exitCode = await closeEngine(zm);
+    }
+  } finally {
+    signals.dispose();
+  }
+  return exitCode;
+}
