@@ -20,6 +20,7 @@ export class AppProcess implements Unit {
   readonly #worker: Worker;
   readonly #events: UnitEvents;
   #end: UnitEnd | undefined;
+  #stopping = false;
 
   constructor({ data, dataDir, memoryMb, onExit }: AppProcessOptions, events: UnitEvents) {
     this.#events = events;
@@ -44,17 +45,25 @@ export class AppProcess implements Unit {
   }
 
   stop(): void {
-    const message: ToProcess = { type: 'stop' };
-    if (this.#worker.isConnected()) this.#worker.send(message);
-    else this.#worker.process.kill('SIGTERM');
+    this.#stopping = true;
+    this.#tellToStop();
   }
 
   kill(): void {
     this.#worker.process.kill('SIGKILL');
   }
 
+  #tellToStop(): void {
+    const message: ToProcess = { type: 'stop' };
+    if (this.#worker.isConnected()) this.#worker.send(message);
+    else this.#worker.process.kill('SIGTERM');
+  }
+
   #receive(message: FromProcess): void {
     switch (message.type) {
+      case 'listening':
+        if (this.#stopping) this.#tellToStop();
+        break;
       case 'ready':
         this.#events.ready();
         break;

@@ -46,6 +46,7 @@ process.on('disconnect', () => void stop());
 process.on('message', (message: Partial<ToProcess>) => {
   if (message.type === 'stop') void stop();
 });
+await tell({ type: 'listening' });
 process.on('uncaughtExceptionMonitor', (error) => void tell({ type: 'crashed', error: errorText(error) }));
 
 setAppContext({

@@ -17,7 +17,8 @@ export interface ErrorText {
 }
 
 export type FromProcess =
-  | { readonly type: 'ready' | 'stopped' }
+  /** `listening`: to messages; what was sent before is lost. */
+  | { readonly type: 'listening' | 'ready' | 'stopped' }
   | { readonly type: 'stop failed' | 'crashed'; readonly error: ErrorText };
 
 export interface ToProcess {
