@@ -6,9 +6,9 @@ import type { DelayQueue } from '../delay/delay-queue.js';
 import type { L2 } from '../l2/l2.js';
 import type { Reader } from '../read/reader.js';
 import type { Rows, Store, WaitOptions } from '../store/store.js';
+import { type BatchEntry, type BatchResult, runBatch, submitPeriodic } from './batch-run.js';
 import { KeyMutex } from './key-mutex.js';
-import { OperandCheck } from './operand-check.js';
-import { SubmitGate } from './submit-gate.js';
+import { PeriodicWriter } from './periodic-writer.js';
 
 export interface WriterParts {
   l1: SharedLRU;
@@ -45,12 +45,12 @@ export interface StoreWrite {
 export class Writer {
   readonly #parts: WriterParts;
   readonly #mutex = new KeyMutex();
-  readonly #gate = new SubmitGate();
-  readonly #operands: OperandCheck;
+  readonly #periodic: PeriodicWriter;
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
-    this.#operands = new OperandCheck(parts.store);
+    const { bloom, shards, store } = parts;
+    this.#periodic = new PeriodicWriter({ shards, store, announce: (key) => bloom?.add([key]) });
   }
 
   async cache(key: string, data: Uint8Array, ttlMs: number): Promise<void> {
@@ -138,13 +138,11 @@ export class Writer {
 
   /** The periodic write without its cache part. Not async: a hot counter pays for no second promise. */
   periodic(key: string, task: Task, options?: SubmitOptions): Promise<Receipt> {
-    const { bloom, shards } = this.#parts;
-    const checked = this.#operands.check(task);
-    const announced = bloom !== undefined && mayInsert(task) ? bloom.add([key]) : undefined;
-    if (checked === undefined && announced === undefined && this.#gate.isOpen) {
-      return shards.submit(task, options);
-    }
-    return this.#gate.pass(Promise.all([checked, announced]), () => shards.submit(task, options));
+    return this.#periodic.submit(key, task, options);
+  }
+
+  batch(entries: readonly BatchEntry[], options?: WaitOptions): Promise<BatchResult[]> {
+    return runBatch(this, entries, () => submitPeriodic(this, entries, options), options);
   }
 
   /** Replaces a cached value, keeping its remaining time to live. False: nothing was cached. */
@@ -235,11 +233,6 @@ export class Writer {
   #confirm(key: string, data: Uint8Array, ttlMs: number, token: number): void {
     this.#parts.l1.fill(key, data, token, { ttl: ttlMs });
   }
-}
-
-/** Whether the task can make a row that was not there. */
-function mayInsert(task: Task): boolean {
-  return task.kind === 'content' || task.kind === 'put' || task.orInsert !== undefined;
 }
 
 const UNIQUE_VIOLATION = '23505';

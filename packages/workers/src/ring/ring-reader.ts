@@ -10,6 +10,7 @@ import {
   SYNCED,
   TAIL,
   TAKEN,
+  TAKEN_UNITS,
   WRAP,
 } from './ring-layout.js';
 
@@ -76,9 +77,11 @@ export class RingReader {
     Atomics.store(this.#words, TAIL, this.#at);
   }
 
-  /** Publishes how many operations were taken so far (counted mod 2^32). */
-  publishTaken(position: number): void {
-    Atomics.store(this.#words, TAKEN, position | 0);
+  /** Publishes how many operations were taken so far (counted mod 2^32), `units` more of memory with them. */
+  publishTaken(position: number, units: number): void {
+    const words = this.#words;
+    words[TAKEN_UNITS] = ((words[TAKEN_UNITS] as number) + units) | 0;
+    Atomics.store(words, TAKEN, position | 0);
   }
 
   /** Publishes up to which operation all that are logged are on disk (counted mod 2^32). */

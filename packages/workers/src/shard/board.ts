@@ -3,6 +3,7 @@ const PERMITS = 1;
 const PRESSURE = 2;
 const PERMIT_WAITERS = 3;
 const UNITS = 4;
+const CLOSED = 5;
 const HEADER_WORDS = 16;
 
 const STATE = 0;
@@ -12,6 +13,13 @@ const PERMIT_HELD = 3;
 const PERMIT_AWAITED = 4;
 /** A cache line of its own for each shard. */
 const SHARD_WORDS = 16;
+
+/**
+ * Words of a producer's account: what its thread ever counted on the board and did not take back, for whoever
+ * tidies up after the thread. `ticket` says whose account it is, and that no thread uses it yet.
+ */
+export const Account = { operations: 0, units: 1, presses: 2, ticket: 3 } as const;
+export const ACCOUNT_BYTES = 64;
 
 export const ShardState = { starting: 0, running: 1, ended: 2, failed: 3 } as const;
 
@@ -32,6 +40,7 @@ export function unitsOf(bytes: number): number {
  * word  2       producers that wait for operations to be committed: shards flush at once
  * word  3       shards that wait for a connection
  * word  4       memory of the operations of word 0, in units of 64 bytes
+ * word  5       1 when no thread may submit any more
  * word 16 + 16 s + 0  state of shard s
  *               + 1  its bell: a sequence number, notified when raised
  *               + 2  1 while it sleeps
@@ -64,16 +73,42 @@ export class Board {
     return Atomics.load(this.#words, UNITS);
   }
 
-  /** Counts one more pending operation, unless there are `max`, or `maxUnits` of memory, already. */
-  reserve(units: number, max: number, maxUnits: number): boolean {
-    if (Atomics.add(this.#words, PENDING, 1) < max) {
+  /**
+   * Counts one more pending operation, also in its producer's account, unless there are `max`, or `maxUnits`
+   * of memory, already.
+   *
+   * Here and in `cancel` and `press` nothing is called but Atomics, and nothing loops: V8 ends a thread at
+   * calls and loops only, so board and account agree also when the thread is terminated.
+   */
+  reserve(account: Int32Array, units: number, max: number, maxUnits: number): boolean {
+    const words = this.#words;
+    if (Atomics.add(words, PENDING, 1) < max) {
+      const before = Atomics.add(words, UNITS, units);
       // One that is larger than the bound by itself goes in when nothing else is pending.
-      if (Atomics.add(this.#words, UNITS, units) + units <= maxUnits || this.pendingUnits === units)
+      if (before + units <= maxUnits || before === 0) {
+        account[Account.operations] = ((account[Account.operations] as number) + 1) | 0;
+        account[Account.units] = ((account[Account.units] as number) + units) | 0;
         return true;
-      Atomics.sub(this.#words, UNITS, units);
+      }
+      Atomics.sub(words, UNITS, units);
     }
-    Atomics.sub(this.#words, PENDING, 1);
+    Atomics.sub(words, PENDING, 1);
     return false;
+  }
+
+  /** Takes back what `reserve` counted: no shard will ever take the operation. */
+  cancel(account: Int32Array, units: number): void {
+    Atomics.sub(this.#words, PENDING, 1);
+    Atomics.sub(this.#words, UNITS, units);
+    account[Account.operations] = ((account[Account.operations] as number) - 1) | 0;
+    account[Account.units] = ((account[Account.units] as number) - units) | 0;
+  }
+
+  /** The producer waits for operations to be committed, or does so no more. */
+  press(account: Int32Array, presses: boolean): void {
+    const change = (presses ? 1 : 0) - (account[Account.presses] as number);
+    Atomics.add(this.#words, PRESSURE, change);
+    account[Account.presses] = presses ? 1 : 0;
   }
 
   /** Operations that are pending again: read from the log. They know no bound. */
@@ -92,8 +127,18 @@ export class Board {
     return Atomics.load(this.#words, PRESSURE) > 0;
   }
 
-  addPressure(delta: 1 | -1): void {
-    Atomics.add(this.#words, PRESSURE, delta);
+  /** Producers that pressed are no more. */
+  unpress(count: number): void {
+    Atomics.sub(this.#words, PRESSURE, count);
+  }
+
+  /** Whether the shards are being closed: no thread may submit any more. */
+  get isClosed(): boolean {
+    return Atomics.load(this.#words, CLOSED) === 1;
+  }
+
+  close(): void {
+    Atomics.store(this.#words, CLOSED, 1);
   }
 
   state(shard: number): number {

@@ -28,6 +28,7 @@ interface Share {
   units: number;
   /** Of these, operations that were read from the log before. */
   known: number;
+  knownUnits: number;
   volatile: number;
   isLogged: boolean;
 }
@@ -112,6 +113,7 @@ export class Drain {
         operations: 0,
         units: 0,
         known: 0,
+        knownUnits: 0,
         volatile: 0,
         isLogged: false,
       };
@@ -165,7 +167,7 @@ export class Drain {
       this.#parts.board.settle(1, units);
       this.#decoded[this.#decoded.length - 1] = PASSED;
       share.known += 1;
-      share.units -= units;
+      share.knownUnits += units;
       return;
     }
     share.isLogged = true;
@@ -212,27 +214,27 @@ export class Drain {
     }
   }
 
-  #count({ operations, known, units, volatile }: Share): void {
+  #count({ operations, known, units, knownUnits, volatile }: Share): void {
     this.operations += operations - known;
-    this.units += units;
+    this.units += units - knownUnits;
     this.#pending.add(operations - known, this.position);
     this.#volatile.add(volatile, this.position);
     if (!this.#isSynced) this.#unsynced.add(operations - known - volatile, this.position);
   }
 
-  #acknowledge({ inbox, operations }: Share): void {
+  #acknowledge({ inbox, operations, units }: Share): void {
     if (this.#isSynced) inbox.synced(operations);
-    inbox.acknowledge(operations);
+    inbox.acknowledge(operations, units);
   }
 
   get #isSynced(): boolean {
     return this.#parts.log.synced === this.#parts.log.written;
   }
 
-  #refuse({ inbox, operations, known, units }: Share, error: LogError): void {
+  #refuse({ inbox, operations, known, units, knownUnits }: Share, error: LogError): void {
     const { errno } = (error.cause ?? {}) as { errno?: number };
-    this.#parts.board.settle(operations - known, units);
-    inbox.refuse(operations, typeof errno === 'number' ? errno : UNKNOWN_ERRNO);
+    this.#parts.board.settle(operations - known, units - knownUnits);
+    inbox.refuse(operations, units, typeof errno === 'number' ? errno : UNKNOWN_ERRNO);
     this.#parts.onLogFailed(error, operations);
   }
 }

@@ -13,6 +13,8 @@ export interface InboxHandle {
   port: MessagePort;
   /** Records of the shapes that were defined in this ring before: for a thread that takes another's place. */
   definitions?: readonly Uint8Array[];
+  /** The producer writes no more. @default false */
+  isOrphan?: boolean;
 }
 
 /** Bytes read in one go, so that one producer's flood does not keep the others waiting. */
@@ -26,6 +28,8 @@ export class Inbox {
   taken: number;
   /** Operations of these that are in the aggregator or further. */
   folded: number;
+  /** The producer writes no more, and sees nothing any more. */
+  isOrphan: boolean;
   readonly #reader: RingReader;
   readonly #bell: ProducerBell;
   readonly #port: MessagePort;
@@ -39,6 +43,7 @@ export class Inbox {
     onDefinition: (id: number, record: Uint8Array) => void,
   ) {
     this.producer = handle.producer;
+    this.isOrphan = handle.isOrphan ?? false;
     this.#reader = new RingReader(handle.ring);
     this.taken = this.#reader.taken;
     this.folded = this.taken;
@@ -63,7 +68,12 @@ export class Inbox {
   }
 
   hasRecords(): boolean {
-    return this.#reader.isRefusalSeen && this.#reader.hasRecords();
+    return this.#isHeard && this.#reader.hasRecords();
+  }
+
+  /** Nobody is left to be told of refusals. */
+  get #isHeard(): boolean {
+    return this.isOrphan || this.#reader.isRefusalSeen;
   }
 
   /**
@@ -72,7 +82,7 @@ export class Inbox {
    * has seen the last refusal, which the next one would overwrite. Returns the bytes read.
    */
   read(visit: (decoded: Decoded, inbox: Inbox) => void): number {
-    if (!this.#reader.isRefusalSeen) return 0;
+    if (!this.#isHeard) return 0;
     return this.#reader.read(READ_BYTES, (bytes, start, end) => {
       const decoded = this.decoder.decode(bytes, start, end);
       if (decoded !== undefined) visit(decoded, this);
@@ -94,18 +104,18 @@ export class Inbox {
     return ((this.#loggedUntil - this.#reader.position) | 0) >= 0;
   }
 
-  /** Gives back the ring's space and tells the producer that `count` more operations are taken. */
-  acknowledge(count: number): void {
+  /** Gives back the ring's space and tells the producer that `count` more operations, of `units` of memory, are taken. */
+  acknowledge(count: number, units: number): void {
     this.#reader.release();
     this.taken = (this.taken + count) | 0;
-    this.#reader.publishTaken(this.taken);
+    this.#reader.publishTaken(this.taken, units);
     this.#bell.taken(count);
   }
 
   /** Like `acknowledge`, for operations that could not be logged: the producer rejects them. */
-  refuse(count: number, errno: number): void {
+  refuse(count: number, units: number, errno: number): void {
     this.#reader.refuse(this.taken + 1, this.taken + count, errno);
-    this.acknowledge(count);
+    this.acknowledge(count, units);
   }
 
   /** Publishes that everything logged so far is on disk, `more` operations counted in that are acknowledged next. */

@@ -41,6 +41,8 @@ export interface ShardPoolOptions {
   marks: ReadonlyMap<number, { epoch: bigint; position: bigint }>;
   /** A thread died: gives the rings of all producers with new ports, for the one that takes its place. */
   onRestart: (shard: number) => InboxHandle[];
+  /** A shard holds nothing of an orphan any more. */
+  onReleased: (shard: number, producer: number) => void;
   /** A shard is given up. */
   onFailed: (shard: number, error: ShardFailure) => void;
 }
@@ -88,6 +90,11 @@ export class ShardPool {
 
   register(shard: number, inbox: InboxHandle): void {
     this.#send(this.#seats[shard] as Seat, { type: 'register', inbox }, [inbox.port]);
+  }
+
+  /** The producer's thread writes no more: `onReleased` follows, unless the shard ends before. */
+  orphan(shard: number, producer: number): void {
+    this.#send(this.#seats[shard] as Seat, { type: 'orphan', producer }, []);
   }
 
   /** Tells all shards to flush, let go of everything and end; resolves when they have. */
@@ -235,6 +242,10 @@ export class ShardPool {
         seat.definitions.set(producer, records);
         return;
       }
+      case 'shard:producer:released':
+        seat.definitions.delete(notice.producer);
+        this.#options.onReleased(seat.shard, notice.producer);
+        return;
       default:
         this.#options.options.onEvent(toEvent(notice));
     }
@@ -242,7 +253,10 @@ export class ShardPool {
 }
 
 function toEvent(
-  notice: Exclude<ShardNotice, { type: 'shard:thread:started' | 'shard:shape:defined' }>,
+  notice: Exclude<
+    ShardNotice,
+    { type: 'shard:thread:started' | 'shard:shape:defined' | 'shard:producer:released' }
+  >,
 ): ShardEvent {
   switch (notice.type) {
     case 'flush:transaction:failed':

@@ -32,7 +32,11 @@ export interface ShardTask {
 }
 
 /** From the owner to a shard. */
-export type ShardCommand = { type: 'register'; inbox: InboxHandle } | { type: 'stop' };
+export type ShardCommand =
+  | { type: 'register'; inbox: InboxHandle }
+  /** The producer writes no more: its ring is to be read to the end, and forgotten. */
+  | { type: 'orphan'; producer: number }
+  | { type: 'stop' };
 
 type Crossing<Event> = Event extends { error: Error } ? Omit<Event, 'error'> & { error: ErrorRecord } : Event;
 
@@ -41,6 +45,8 @@ export type ShardNotice =
   | { type: 'shard:thread:started' }
   /** A producer defined a shape: a thread that takes this one's place has to know it. */
   | { type: 'shard:shape:defined'; producer: number; id: number; record: Uint8Array }
+  /** Nothing of an orphan is held here any more. */
+  | { type: 'shard:producer:released'; producer: number }
   | Crossing<Exclude<ShardEvent, { type: 'shard:thread:failed' | 'shard:thread:restarted' }>>;
 
 /** How a shard thread ended by itself: with an error that it cannot go on from, or because it was told to. */

@@ -118,6 +118,7 @@ export class Shard {
 
   readonly #onCommand = (command: ShardCommand): void => {
     if (command.type === 'register') this.#register(command.inbox);
+    else if (command.type === 'orphan') this.#orphan(command.producer);
     else this.#stopping = true;
     this.#pump();
   };
@@ -129,6 +130,20 @@ export class Shard {
         this.#notify({ type: 'shard:shape:defined', producer, id, record }),
       ),
     );
+  }
+
+  #orphan(producer: number): void {
+    const inbox = this.#inboxes.find((each) => each.producer === producer);
+    if (inbox !== undefined) inbox.isOrphan = true;
+  }
+
+  /** Forgets the producers that are no more, once their rings are read to the end. */
+  #releaseOrphans(): void {
+    for (const inbox of this.#inboxes.filter((each) => each.isOrphan && !each.hasRecords())) {
+      this.#inboxes.splice(this.#inboxes.indexOf(inbox), 1);
+      inbox.close();
+      this.#notify({ type: 'shard:producer:released', producer: inbox.producer });
+    }
   }
 
   /** Goes on where the progress mark stands, with what the log holds behind it. */
@@ -188,6 +203,7 @@ export class Shard {
       if (this.#isRecovered) {
         this.#drain.run(this.#inboxes);
         this.#cycle.folded(this.#intake);
+        this.#releaseOrphans();
         if (performance.now() >= this.#syncAt) this.#sync();
       }
       this.#sleep();
@@ -339,7 +355,8 @@ export class Shard {
   }
 
   #isFinished(): boolean {
-    return this.#stopping && this.#cycle.committed === this.#drain.position;
+    const isCommitted = this.#cycle.committed === this.#drain.position;
+    return this.#stopping && isCommitted && !this.#inboxes.some((inbox) => inbox.hasRecords());
   }
 
   /** Stopped, and nothing is left: the thread can end. */
