@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { createDatabase } from '@zmsg/testbed';
 import { expect, inject, onTestFinished } from 'vitest';
-import { freshDir } from '../../core/test/open-engine.js';
+import { freshDir, statements } from '../../core/test/open-engine.js';
 
 const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
 
@@ -136,6 +136,50 @@ export async function askAll(port: number, count: number): Promise<Map<number, W
     found.set(who.number, who);
   }
   return found;
+}
+
+/** The counter that `/like` of the fixture counts. */
+export async function likesIn(dsn: string): Promise<number> {
+  const [row] = await statements(dsn)('SELECT n::int FROM likes');
+  return row?.n as number;
+}
+
+/** A database with that counter at zero. */
+export async function databaseWithLikes(): Promise<string> {
+  const dsn = await createDatabase(inject('postgresPort'), 'start');
+  await statements(dsn)(`CREATE TABLE likes (id text PRIMARY KEY, n bigint NOT NULL);
+    INSERT INTO likes VALUES ('p', 0)`);
+  return dsn;
+}
+
+/** Likes in flight, all the time. */
+export class LikeLoad {
+  /** Sent. */
+  attempted = 0;
+  /** Acknowledged, by number of the thread or process. */
+  readonly acknowledged = new Map<string, number>();
+  #stopped = false;
+  readonly #running: Promise<void>[];
+
+  constructor(port: number, concurrency = 8) {
+    this.#running = Array.from({ length: concurrency }, async () => {
+      while (!this.#stopped) {
+        this.attempted += 1;
+        // What fails on the way, as its thread crashes or the application stops, is not acknowledged.
+        const number = await ask(port, '/like').catch(() => undefined);
+        if (number !== undefined) this.acknowledged.set(number, (this.acknowledged.get(number) ?? 0) + 1);
+      }
+    });
+  }
+
+  get total(): number {
+    return [...this.acknowledged.values()].reduce((sum, each) => sum + each, 0);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#running);
+  }
 }
 
 export interface Who {

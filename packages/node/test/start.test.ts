@@ -1,38 +1,50 @@
+import { readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { freePort } from '@zmsg/testbed';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { ask, askAll, expectFree, fixture, Launcher } from './launcher.js';
+import { join } from 'node:path';
+import { migrateDatabase } from '@zmsg/core/migrate';
+import { createDatabase, freePort } from '@zmsg/testbed';
+import pg from 'pg';
+import { describe, expect, inject, onTestFinished, test } from 'vitest';
+import {
+  ask,
+  askAll,
+  databaseWithLikes,
+  expectFree,
+  fixture,
+  Launcher,
+  LikeLoad,
+  likesIn,
+} from './launcher.js';
 
 const ALL_READY = 'all threads are ready';
 
 describe('threads', () => {
   test('serve one port, and one that crashes comes back while the others go on', async () => {
-    const port = await freePort();
-    const args = [fixture('http-app.mjs'), '--threads', '2', '--thread-memory', '48', String(port)];
+    const args = [fixture('http-app.mjs'), '--threads', '2', '--thread-memory', '64', '0'];
     const launcher = await Launcher.start(args);
-    await launcher.logged(ALL_READY);
-    const first = await askAll(port, 2);
-    expect(first.get(1)).toMatchObject({ kind: 'thread', count: 2, pid: launcher.pid });
-    expect(first.get(2)).toMatchObject({ kind: 'thread', count: 2, pid: launcher.pid });
+    const listening = () =>
+      [...launcher.stdout.matchAll(/listening on (\d+)/g)].map(([, port]) => Number(port));
+    await expect.poll(() => listening().length, { timeout: 20_000 }).toBe(2);
+    const [port = 0] = listening();
+    expect(listening()).toEqual([port, port]);
+    let before = await askAll(port, 2);
+    for (const who of before.values())
+      expect(who).toMatchObject({ kind: 'thread', count: 2, pid: launcher.pid });
 
     for (const [path, error] of [
       ['/throw', { type: 'TypeError', message: 'thrown on purpose' }],
       ['/exit', { message: 'it ended with exit code 0: process.exit() was called' }],
       ['/leak', { code: 'ERR_WORKER_OUT_OF_MEMORY' }],
     ] as const) {
-      const before = await askAll(port, 2);
-      const crashes = () => launcher.log().filter(({ msg }) => msg === 'thread crashed');
-      const known = crashes().length;
+      const restarts = listening().length;
       await expect(ask(port, path)).rejects.toThrow('fetch failed');
-      await expect.poll(() => crashes().length, { timeout: 20_000 }).toBe(known + 1);
-      const crash = crashes().at(-1);
-      expect(crash?.err).toMatchObject(error);
-      const number = crash?.thread ?? 0;
-      const other = before.get(3 - number);
-      await expect
-        .poll(async () => (await askAll(port, 2)).get(number)?.threadId, { timeout: 20_000 })
-        .not.toBe(before.get(number)?.threadId);
-      expect((await askAll(port, 2)).get(3 - number)).toEqual(other);
+      await expect.poll(() => listening().length, { timeout: 20_000 }).toBe(restarts + 1);
+      const { thread = 0, err } = launcher.log().findLast(({ msg }) => msg === 'thread crashed') ?? {};
+      expect(err).toMatchObject(error);
+      const after = await askAll(port, 2);
+      expect(after.get(thread)?.threadId).not.toBe(before.get(thread)?.threadId);
+      expect(after.get(3 - thread)).toEqual(before.get(3 - thread));
+      before = after;
     }
 
     launcher.kill('SIGTERM');
@@ -49,16 +61,6 @@ describe('threads', () => {
     const after = JSON.parse(await ask(port, '/who'));
     expect(after).toEqual({ ...before, threadId: expect.any(Number) });
     expect(after.threadId).not.toBe(before?.threadId);
-    launcher.kill('SIGTERM');
-    expect(await launcher.ended(), launcher.stderr).toBe(0);
-  });
-
-  test('port 0 is one port for all', async () => {
-    const launcher = await Launcher.start([fixture('http-app.mjs'), '--threads', '2', '0']);
-    await launcher.logged(ALL_READY);
-    const [[, first] = [], [, second] = []] = [...launcher.stdout.matchAll(/listening on (\d+)/g)];
-    expect(first).toBe(second);
-    await askAll(Number(first), 2);
     launcher.kill('SIGTERM');
     expect(await launcher.ended(), launcher.stderr).toBe(0);
   });
@@ -104,6 +106,32 @@ describe('a thread that never gets ready', () => {
 });
 
 describe('a stop', () => {
+  test('under load, after a crash, loses no like that was acknowledged by whichever thread', async () => {
+    const port = await freePort();
+    const dsn = await databaseWithLikes();
+    const args = [fixture('http-app.mjs'), '--threads', '2', String(port)];
+    const launcher = await Launcher.start(args, { ZMSG_POSTGRES_DSN: dsn });
+    await launcher.logged(ALL_READY);
+    const load = new LikeLoad(port);
+    await expect.poll(() => load.acknowledged.size, { timeout: 20_000 }).toBe(2);
+    await expect(ask(port, '/throw')).rejects.toThrow('fetch failed');
+    const { thread = 0 } = await launcher.logged('thread crashed');
+    const before = load.acknowledged.get(String(thread)) ?? 0;
+    const more = () => load.acknowledged.get(String(thread)) ?? 0;
+    await expect.poll(more, { timeout: 20_000 }).toBeGreaterThan(before + 20);
+    expect(await likesIn(dsn)).toBe(0);
+
+    launcher.kill('SIGTERM');
+    expect(await launcher.ended(), launcher.stderr).toBe(0);
+    await load.stop();
+    const stored = await likesIn(dsn);
+    expect(stored).toBeGreaterThanOrEqual(load.total);
+    expect(stored).toBeLessThanOrEqual(load.attempted);
+    expect(readdirSync(launcher.dataDir)).toEqual(['wal']);
+    expect(readdirSync(join(launcher.dataDir, 'wal'))).toEqual([]);
+    await expectFree(port);
+  });
+
   test('lets requests under way end', async () => {
     const port = await freePort();
     const launcher = await Launcher.start([fixture('http-app.mjs'), '--threads', '2', String(port)]);
@@ -148,12 +176,22 @@ describe('a stop', () => {
   });
 
   test('before the engine is open starts no thread', async () => {
+    const dsn = await createDatabase(inject('postgresPort'), 'start');
+    await migrateDatabase({ config: { postgresDsn: dsn }, env: {} });
+    const client = new pg.Client({ connectionString: dsn });
+    await client.connect();
+    onTestFinished(() => client.end());
+    await client.query('BEGIN; LOCK TABLE zmsg_nodes');
     const launcher = await Launcher.start([fixture('short-app.mjs'), '--threads', '1'], {
-      ZMSG_LOG_LEVEL: 'debug',
+      ZMSG_POSTGRES_DSN: dsn,
     });
-    await launcher.logged('migration applied').catch(() => {});
+    const waiting = () => client.query('SELECT 1 FROM pg_locks WHERE NOT granted');
+    await expect.poll(async () => (await waiting()).rowCount, { timeout: 20_000 }).toBe(1);
     launcher.kill('SIGTERM');
+    await launcher.logged('stopping');
+    await client.query('COMMIT');
     expect(await launcher.ended(), launcher.stderr).toBe(0);
+    expect(launcher.stdout).toBe('');
   });
 });
 

@@ -68,7 +68,7 @@ export class AppProcess implements Unit {
         this.#events.ready();
         break;
       case 'stopped':
-        this.#end ??= { how: 'stopped' };
+        this.#end ??= this.#stopping ? { how: 'stopped' } : { how: 'crashed', error: signalled() };
         break;
       case 'crashed':
         this.#end = { how: 'crashed', error: errorOf(message.error) };
@@ -77,4 +77,9 @@ export class AppProcess implements Unit {
         this.#events.stopFailed(errorOf(message.error));
     }
   }
+}
+
+/** Stopped in order, but not by its primary: it is to be started again. */
+function signalled(): LaunchError {
+  return new LaunchError('EXITED', 'it was sent SIGTERM, and has stopped');
 }

@@ -1,4 +1,5 @@
-import { MessageChannel, receiveMessageOnPort, type TransferListItem, Worker } from 'node:worker_threads';
+import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import type { ThreadLink } from '@zmsg/core';
 import { LaunchError } from './launch-error.js';
 import type { SharedPorts } from './shared-ports.js';
 import type { FromThread, ThreadData, ToThread } from './thread-messages.js';
@@ -13,8 +14,8 @@ export interface AppThreadOptions {
   /** Limit of the thread's heap; undefined: that of Node.js. */
   readonly memoryMb: number | undefined;
   readonly ports: SharedPorts;
-  /** What `attach()` finds in `workerData.zmsg`. */
-  readonly engine: { readonly handle: unknown; readonly transfer: readonly TransferListItem[] };
+  /** `attach()` finds it in `workerData.zmsg`. What the thread holds of the engine comes free when it ends. */
+  readonly engine: ThreadLink;
 }
 
 const MAIN = new URL('./thread-main.js', import.meta.url);
@@ -38,7 +39,7 @@ export class AppThread implements Unit {
       name: `app ${number}`,
       argv: [...options.args],
       workerData: { zmsg: engine.handle, zmsgNode },
-      transferList: [port2, ...engine.transfer],
+      transferList: [port2, ...engine.transferList],
       ...(memoryMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: memoryMb } }),
     });
     port1.on('message', (message: FromThread) => this.#receive(message));

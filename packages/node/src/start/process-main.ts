@@ -1,6 +1,7 @@
 import cluster from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import { ZMsg } from '@zmsg/core';
+import { setOwnEngine } from '@zmsg/core/launch';
 import { setAppContext } from './app-context.js';
 import { closeEngine } from './close-engine.js';
 import { errorText, type FromProcess, type ProcessData, type ToProcess } from './process-messages.js';
@@ -59,7 +60,7 @@ setAppContext({
 });
 
 opening = ZMsg.open(config);
-await opening;
+setOwnEngine(await opening);
 if (!stopping) {
   await runModule(moduleUrl);
   await tell({ type: 'ready' });

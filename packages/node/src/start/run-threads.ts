@@ -18,30 +18,12 @@ export async function runThreads(options: StartOptions): Promise<number> {
   const { moduleUrl, args, count, memoryMb, config, stopTimeoutMs } = options;
   const { logger } = launchSettings(config);
   const ports = new SharedPorts();
-  const supervisor = new Supervisor({
-    kind: 'thread',
-    count,
-    logger,
-    stopTimeoutMs,
-    startUnit: (number, events) =>
-      new AppThread(
-        {
-          moduleUrl,
-          args,
-          number,
-          count,
-          memoryMb,
-          ports,
-          engine: { handle: undefined, transfer: [] },
-        },
-        events,
-      ),
-  });
+  let supervisor: Supervisor | undefined;
   const signals = new StopSignals(
     (signal) => {
       logger.info({ signal, stopTimeoutMs }, 'stopping');
       ports.close();
-      supervisor.stop();
+      supervisor?.stop();
     },
     (signal) => logger.warn({ signal }, 'second signal: ending at once; the log keeps what is not flushed'),
   );
@@ -49,6 +31,16 @@ export async function runThreads(options: StartOptions): Promise<number> {
   try {
     const zm = await ZMsg.open(config);
     try {
+      supervisor = new Supervisor({
+        kind: 'thread',
+        count,
+        logger,
+        stopTimeoutMs,
+        startUnit: (number, events) => {
+          const thread = { moduleUrl, args, number, count, memoryMb, ports, engine: zm.openThread() };
+          return new AppThread(thread, events);
+        },
+      });
       if (!signals.received) await supervisor.run();
     } finally {
       ports.close();
