@@ -11,7 +11,6 @@ import type { ThreadLink } from './attach/thread-handle.js';
 import { Batch } from './batch.js';
 import type { CacheOptions, DelayOptions, PeriodicOptions } from './call-options.js';
 import type { DeadLettersView } from './dead-letters/dead-letter.js';
-import { openEngine } from './engine.js';
 import type { DelayQueueView, EngineCalls } from './engine-calls.js';
 import { NotFoundError } from './error.js';
 import type { EngineEvents } from './events.js';
@@ -60,6 +59,8 @@ export class ZMsg extends EventEmitter<EngineEvents> {
    * @throws ConfigError naming the key; StoreError when PostgreSQL cannot be reached within 10 s
    */
   static async open(options?: string | ZMsgOptions): Promise<ZMsg> {
+    // Not above: PostgreSQL's, Redis' and the queues' clients are nothing that an attached thread needs.
+    const { openEngine } = await import('./engine.js');
     // Events of the opening itself have no listener yet; they are logged.
     let zm: ZMsg | undefined;
     const engine = await openEngine(options, (event) => {

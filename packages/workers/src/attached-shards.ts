@@ -17,11 +17,11 @@ const CLOSE_TIMEOUT_MS = 30_000;
  * The shards of another thread, to which this one writes over rings of its own. Keeps the event loop alive
  * only while a call waits.
  *
- * @throws ClosedError when the handle was used before, or its link was released.
+ * @throws ClosedError when the handle was used before, its link is released, or the shards are closed.
  */
 export function connectShards(handle: AttachHandle): AttachedShards {
   if (!takeTicket(handle.account, handle.id)) {
-    throw new ClosedError('the handle was connected before, or its link was released');
+    throw new ClosedError('the handle was connected before, or its link is released');
   }
   return new LinkedShards(handle);
 }

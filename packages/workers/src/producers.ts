@@ -120,8 +120,7 @@ export class Producers {
     if (!isOrphan || readers.size > 0) return;
     this.#registered.delete(id);
     const { operations, units, presses } = memory.leftOver;
-    this.#parts.board.settle(operations, units);
-    this.#parts.board.unpress(presses);
+    this.#parts.board.takeBack(operations, units, presses);
     memory.clear();
     this.#spare.push(memory);
     registered.onReleased();

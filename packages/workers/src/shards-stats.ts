@@ -11,6 +11,7 @@ export function collectStats(board: Board, counters: ShardCounters): ShardsStats
     applied: counters.sum('applied'),
     pendingOperations: board.pending,
     pendingBytes: board.pendingUnits * UNIT_BYTES,
+    producers: counters.max('producers'),
     pendingGroups: counters.sum('pendingGroups'),
     flushes: counters.sum('flushes'),
     flushFailures: counters.sum('flushFailures'),

@@ -125,6 +125,8 @@ export interface ShardsStats {
   pendingOperations: number;
   /** Their memory, as counted for `pendingMaxBytes`. */
   pendingBytes: number;
+  /** Threads that write to the shards, the owner among them; a moment longer than they live. */
+  producers: number;
   /** Groups (rows to write) not yet committed. */
   pendingGroups: number;
   flushes: number;

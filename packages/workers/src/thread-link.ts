@@ -4,6 +4,7 @@ import { ShardError } from './error.js';
 import type { LaneFate } from './lane.js';
 import type { OwnerMessage, ThreadMessage } from './link-message.js';
 import type { AttachHandle, ProducerHandle } from './producer-handle.js';
+import { takeTicket } from './producer-memory.js';
 import type { ProducerVoice } from './producers.js';
 import type { ShardFailure } from './shard/shard-pool.js';
 import type { ProducerLink } from './shards.js';
@@ -46,9 +47,10 @@ export class ThreadLink implements ProducerLink, ProducerVoice {
   }
 
   release(): Promise<void> {
-    this.#post({ type: 'close' });
-    // Does nothing when it was handed over.
-    this.handle.control.close();
+    const { account, id } = this.handle;
+    // With the ticket no thread can begin to write. Its port may be on its way to one.
+    if (takeTicket(account, id)) this.#control.close();
+    else this.#post({ type: 'close' });
     return this.released;
   }
 

@@ -1,12 +1,15 @@
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { onTestFinished } from 'vitest';
-import type { AttachedShards, CounterTask, ProducerLink, Shards } from '../dist/index.js';
+import type { AttachedShards, ProducerLink, Shards } from '../dist/index.js';
+import type { like, put, readLikes, tag } from './shard-fixture.js';
 
 /** What the function of a thread is called with. It runs from its text: nothing around it is there. */
 export interface Inside<Data> {
   shards: AttachedShards;
-  like: (id: string, over?: Partial<CounterTask>) => CounterTask;
+  like: typeof like;
+  tag: typeof tag;
+  put: typeof put;
+  readLikes: typeof readLikes;
   data: Data;
   post: (message: unknown) => void;
 }
@@ -60,8 +63,4 @@ export function startProducer<Data, Result>(
       return posted.shift();
     },
   };
-}
-
-export async function exited(worker: Worker): Promise<void> {
-  if (worker.threadId !== -1) await once(worker, 'exit');
 }

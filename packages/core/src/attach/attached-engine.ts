@@ -25,7 +25,7 @@ import type { ThreadCalls } from './thread-calls.js';
 import type { ThreadHandle } from './thread-handle.js';
 
 /** Calls of one thread that the owner has not answered, at most; further ones wait in the thread. */
-const MAX_CALLS = 1_024;
+const MAX_CALLS = 4_096;
 
 /**
  * What stands for the engine in a thread that did not open it.

@@ -33,18 +33,20 @@ export class Inbox {
   readonly #reader: RingReader;
   readonly #bell: ProducerBell;
   readonly #port: MessagePort;
+  #isClosed = false;
   /** What is logged up to here of the ring was logged by an earlier thread, which did not get to say so. */
   #loggedUntil: number;
 
   /** @param onDefinition called for each shape that the producer defines, but for those of `handle` */
   constructor(
     handle: InboxHandle,
+    tally: Int32Array,
     interner: ShapeInterner,
     onDefinition: (id: number, record: Uint8Array) => void,
   ) {
     this.producer = handle.producer;
     this.isOrphan = handle.isOrphan ?? false;
-    this.#reader = new RingReader(handle.ring);
+    this.#reader = new RingReader(handle.ring, tally);
     this.taken = this.#reader.taken;
     this.folded = this.taken;
     let isKnown = true;
@@ -104,18 +106,14 @@ export class Inbox {
     return ((this.#loggedUntil - this.#reader.position) | 0) >= 0;
   }
 
-  /** Gives back the ring's space and tells the producer that `count` more operations, of `units` of memory, are taken. */
-  acknowledge(count: number, units: number): void {
-    this.#reader.release();
+  /**
+   * Gives back the ring's space and tells the producer that `count` more operations, of `units` of memory, are
+   * taken; with `errno`, that they could not be logged: then the producer rejects them.
+   */
+  acknowledge(count: number, units: number, errno?: number): void {
+    this.#reader.acknowledge(count, units, errno);
     this.taken = (this.taken + count) | 0;
-    this.#reader.publishTaken(this.taken, units);
     this.#bell.taken(count);
-  }
-
-  /** Like `acknowledge`, for operations that could not be logged: the producer rejects them. */
-  refuse(count: number, units: number, errno: number): void {
-    this.#reader.refuse(this.taken + 1, this.taken + count, errno);
-    this.acknowledge(count, units);
   }
 
   /** Publishes that everything logged so far is on disk, `more` operations counted in that are acknowledged next. */
@@ -125,7 +123,8 @@ export class Inbox {
 
   /** Publishes that the first `count` operations are committed. */
   applied(count: number): void {
-    this.#reader.publishApplied(count);
+    // An orphan may be forgotten before it is committed: its ring is another producer's by then.
+    if (!this.#isClosed) this.#reader.publishApplied(count);
   }
 
   /** Wakes the producer if it waits for a commit or a sync. */
@@ -141,7 +140,9 @@ export class Inbox {
     this.#post({ requestId, error: errorRecord(error) });
   }
 
+  /** From here on nothing is written into its memory. */
   close(): void {
+    this.#isClosed = true;
     this.#port.close();
   }
 

@@ -181,12 +181,9 @@ export class ShardPool {
 
   #giveUp(seat: Seat, failure: ShardFailure): void {
     const { shard } = seat;
-    const { board, counters } = this.#options;
+    const { board } = this.#options;
     board.setState(shard, ShardState.failed);
-    board.settle(
-      counters.get(shard, 'operations') - counters.get(shard, 'applied'),
-      counters.get(shard, 'takenUnits') - counters.get(shard, 'appliedUnits'),
-    );
+    board.settleAll(shard);
     seat.settleStarted.reject(failure);
     this.#options.onFailed(shard, failure);
   }
