@@ -1,10 +1,11 @@
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { migrateDatabase } from '@zmsg/core/migrate';
 import { createDatabase, freePort } from '@zmsg/testbed';
 import pg from 'pg';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
+import { freshDir } from '../../core/test/open-engine.js';
 import {
   ask,
   askAll,
@@ -132,6 +133,31 @@ describe('a stop', () => {
     await expectFree(port);
   });
 
+  test('that cannot flush in time says so by its exit code, and the next start has it', async () => {
+    const port = await freePort();
+    const dsn = await databaseWithLikes();
+    const client = new pg.Client({ connectionString: dsn });
+    await client.connect();
+    onTestFinished(() => client.end());
+    await client.query('BEGIN; LOCK TABLE likes');
+    const args = [fixture('http-app.mjs'), '--threads', '1', String(port)];
+    const env = { ZMSG_POSTGRES_DSN: dsn, ZMSG_DATA_DIR: freshDir(), ZMSG_SHUTDOWN_TIMEOUT: '500ms' };
+    const first = await Launcher.start(args, env);
+    await first.logged(ALL_READY);
+    await ask(port, '/like');
+    first.kill('SIGTERM');
+    expect(await first.ended(), first.stderr).toBe(3);
+    const { err } = await first.logged('closing failed');
+    expect(err?.message).toContain('1 operation');
+
+    await client.query('COMMIT');
+    const second = await Launcher.start(args, { ...env, ZMSG_SHUTDOWN_TIMEOUT: '30s' });
+    await second.logged(ALL_READY);
+    second.kill('SIGTERM');
+    expect(await second.ended(), second.stderr).toBe(0);
+    expect(await likesIn(dsn)).toBe(1);
+  });
+
   test('lets requests under way end', async () => {
     const port = await freePort();
     const launcher = await Launcher.start([fixture('http-app.mjs'), '--threads', '2', String(port)]);
@@ -192,6 +218,22 @@ describe('a stop', () => {
     await client.query('COMMIT');
     expect(await launcher.ended(), launcher.stderr).toBe(0);
     expect(launcher.stdout).toBe('');
+  });
+});
+
+test('a log that was left in the place of a process of --cluster is told', async () => {
+  const dataDir = freshDir();
+  for (const dir of ['3/wal/000', '4/wal', 'other/wal/000'])
+    mkdirSync(join(dataDir, dir), { recursive: true });
+  const launcher = await Launcher.start([fixture('short-app.mjs'), '--threads', '1'], {
+    ZMSG_DATA_DIR: dataDir,
+  });
+  expect(await launcher.ended(), launcher.stderr).toBe(0);
+  const errors = launcher.log().filter(({ level }) => level >= 50);
+  expect(errors).toHaveLength(1);
+  expect(errors[0]).toMatchObject({
+    dir: join(dataDir, '3'),
+    msg: expect.stringContaining('zmsg-node wal adopt'),
   });
 });
 

@@ -3,6 +3,7 @@ import { launchSettings } from '@zmsg/core/launch';
 import { AppProcess } from './app-process.js';
 import { EXIT_CODE } from './exit-code.js';
 import { LaunchError } from './launch-error.js';
+import { warnOfOtherLogs } from './other-logs.js';
 import type { StartOptions } from './start-options.js';
 import { StopSignals } from './stop-signals.js';
 import { Supervisor } from './supervisor.js';
@@ -27,6 +28,9 @@ export async function runCluster(options: StartOptions): Promise<number> {
   if (!hasL2 && start.count > 1) {
     logger.warn('no redis_addr: what one process writes, the others may go on reading from their old cache');
   }
+  const dirOf = (number: number) => join(dataDir, String(number));
+  const dirs = Array.from({ length: start.count }, (_, index) => dirOf(index + 1));
+  warnOfOtherLogs(dataDir, dirs, logger);
   const exitCodes = new Map<number, number | null>();
   const supervisor = new Supervisor({
     kind: 'process',
@@ -37,7 +41,7 @@ export async function runCluster(options: StartOptions): Promise<number> {
       new AppProcess(
         {
           data: { ...start, number, stopTimeoutMs },
-          dataDir: join(dataDir, String(number)),
+          dataDir: dirOf(number),
           memoryMb,
           onExit: (code) => exitCodes.set(number, code),
         },

@@ -3,6 +3,7 @@ import { launchSettings } from '@zmsg/core/launch';
 import { AppThread } from './app-thread.js';
 import { closeEngine } from './close-engine.js';
 import { EXIT_CODE } from './exit-code.js';
+import { warnOfOtherLogs } from './other-logs.js';
 import { SharedPorts } from './shared-ports.js';
 import type { StartOptions } from './start-options.js';
 import { StopSignals } from './stop-signals.js';
@@ -16,7 +17,8 @@ import { Supervisor } from './supervisor.js';
  */
 export async function runThreads(options: StartOptions): Promise<number> {
   const { moduleUrl, args, count, memoryMb, config, stopTimeoutMs } = options;
-  const { logger } = launchSettings(config);
+  const { logger, dataDir } = launchSettings(config);
+  warnOfOtherLogs(dataDir, [dataDir], logger);
   const ports = new SharedPorts();
   let supervisor: Supervisor | undefined;
   const signals = new StopSignals(
