@@ -2,6 +2,7 @@ import { isMainThread, workerData } from 'node:worker_threads';
 import type { EngineEvents } from '../events.js';
 import { ZMsg } from '../zmsg.js';
 import { AttachedEngine } from './attached-engine.js';
+import { ownEngine } from './own-engine.js';
 import { checkThreadHandle, type ThreadHandle } from './thread-handle.js';
 
 /** By handle: all modules of a thread get the same engine. */
@@ -13,7 +14,8 @@ const attached = new WeakMap<ThreadHandle, Promise<ZMsg>>();
  * thread; without an argument it is `workerData.zmsg`. Called again in the same thread it gives the same object.
  *
  * `close()` of what it gives ends what this thread has under way and lets go of the engine, which stays open.
- * When the engine itself is closed, every call here rejects with `ClosedError`.
+ * When the engine itself is closed, every call here rejects with `ClosedError`. In a process of
+ * `zmsg-node start --cluster`, which has an engine of its own, it gives that one.
  *
  * @example
  * // main thread
@@ -25,6 +27,8 @@ const attached = new WeakMap<ThreadHandle, Promise<ZMsg>>();
  * @throws (rejects) ConfigError when there is no handle, ClosedError when the engine is closed
  */
 export async function attach(handle: ThreadHandle | undefined = handed()): Promise<ZMsg> {
+  const own = handle === undefined ? ownEngine() : undefined;
+  if (own !== undefined) return own;
   checkThreadHandle(handle);
   const known = attached.get(handle);
   if (known !== undefined) return known;
