@@ -145,6 +145,38 @@ test('a node id whose release was not heard of is taken over above what was used
   oracle.check();
 });
 
+test('an engine that closes when another has its node id gives nothing away', async () => {
+  const first = await open();
+  const { nodeId } = first.ids;
+  await leaveFree(nodeId);
+  await expire(nodeId);
+  const second = await open(new SteppedClock(first.clock.wallMs + 2 * TTL_MS));
+  const before = await row(nodeId);
+  await first.ids.close();
+  expect(await row(nodeId)).toEqual(before);
+  expect(second.ids.nodeId).toBe(nodeId);
+});
+
+test('what a renewal reserved is passed over by the next holder', async () => {
+  const crashed = await open();
+  const { nodeId } = crashed.ids;
+  await leaveFree(nodeId);
+  for (let round = 1; round <= 4; round++) {
+    crashed.clock.advance(10_000);
+    await crashed.events.until('ids:lease:renewed', round);
+  }
+  crashed.issue();
+  await expire(nodeId);
+  await expect(open(crashed.clock)).rejects.toEqual(code('CLOCK'));
+  const next = await open(new SteppedClock(crashed.clock.wallMs + TTL_MS));
+  expect(next.ids.nodeId).toBe(nodeId);
+  // It may go on to the last millisecond that it reserved.
+  crashed.clock.sleep(28_000);
+  crashed.issue();
+  next.issue();
+  oracle.check();
+});
+
 // CLOCK_MONOTONIC stands still while a machine is suspended: the deadline of a lease is no fence then,
 // but the reserved time is. Another has the node id meanwhile.
 for (const wall of ['goes on', 'stands still too'] as const) {

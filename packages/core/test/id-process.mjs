@@ -75,9 +75,9 @@ const commands = {
   node: () => ids.nodeId,
   events: () => events.splice(0),
   async close() {
-    const at = since();
+    const held = { node: ids.nodeId, at: since() };
     await ids.close();
-    return at;
+    return held;
   },
 };
 

@@ -42,7 +42,7 @@ export class IdProcess {
 
   /** Takes a node id. `insisting`: as long as there is none, tries again. */
   async open({ insisting = false } = {}): Promise<number> {
-    const { node, at } = await this.call<{ node: number; at: bigint }>('open', { insisting });
+    const { node, at } = await this.call<Held>('open', { insisting });
     this.#held = { node, from: at };
     return node;
   }
@@ -71,8 +71,10 @@ export class IdProcess {
 
   /** Gives the node id back. */
   async close(): Promise<void> {
-    const to = await this.call<bigint>('close');
-    if (this.#held !== undefined) this.#options.oracle.held(this.#options.name, { ...this.#held, to });
+    const { node, at: to } = await this.call<Held>('close');
+    // A process that got no processor for so long that it lost its lease has another one now.
+    const held = this.#held?.node === node ? this.#held : undefined;
+    if (held !== undefined) this.#options.oracle.held(this.#options.name, { ...held, to });
     this.#held = undefined;
   }
 
@@ -108,6 +110,11 @@ export class IdProcess {
     if (error === undefined) waiting?.resolve(value as never);
     else waiting?.reject(Object.assign(new Error(error.message), { code: error.code }));
   }
+}
+
+interface Held {
+  node: number;
+  at: bigint;
 }
 
 interface Message {

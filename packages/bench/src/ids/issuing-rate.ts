@@ -5,12 +5,19 @@ import type { IssuingTask } from './issuing-task.js';
 
 const WARM_UP_MS = 500;
 
-/** Ids per millisecond that so many threads get from one generator together: one figure per window. */
+export interface Issuing {
+  /** Ids per millisecond of all threads together: one figure per window. */
+  rates: number[];
+  /** How much of a processor all threads of the process had meanwhile: on a busy machine, too little. */
+  processors: number;
+}
+
+/** So many threads take all the ids that they get from one generator. */
 export async function issuingRate(
   handle: IdHandle,
   threadCount: number,
   { windows, windowMs }: { windows: number; windowMs: number },
-): Promise<number[]> {
+): Promise<Issuing> {
   const control = new SharedArrayBuffer(4 * (1 + threadCount));
   const words = new Int32Array(control);
   const threads = Array.from(
@@ -35,6 +42,8 @@ export async function issuingRate(
     const rates: number[] = [];
     while (words.slice(1).some((issued) => issued === 0)) await setTimeout(10);
     await setTimeout(WARM_UP_MS);
+    const begunMs = performance.now();
+    const cpu = process.cpuUsage();
     for (let window = 0; window < windows; window++) {
       const startMs = performance.now();
       const before = count();
@@ -42,7 +51,8 @@ export async function issuingRate(
       const after = count();
       rates.push((after - before) / (performance.now() - startMs));
     }
-    return rates;
+    const { user, system } = process.cpuUsage(cpu);
+    return { rates, processors: (user + system) / 1000 / (performance.now() - begunMs) };
   };
   try {
     return await Promise.race([measure(), ended.then(() => Promise.reject(new Error('the threads ended')))]);

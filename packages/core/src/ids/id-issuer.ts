@@ -32,7 +32,7 @@ export class IdIssuer {
   readonly #cell: IdCell;
   readonly #clock: IdClock;
   readonly #epochMs: number;
-  readonly #prefixes = new Map<string | undefined, string>();
+  readonly #heads = new Map<string | undefined, Head>();
   /** Monotonic: until then neither the wall clock nor the deadline need be looked at. */
   #validUntilMs = -Infinity;
 
@@ -55,9 +55,8 @@ export class IdIssuer {
 
   #highText = '';
   #textHigh = -1;
-  /** Prefix and high digits, of the last id. */
-  #top = '';
-  #prefixText = '';
+  /** Raised with every block, and with it the heads become old. */
+  #block = 0;
   /** All but the last four digits, of the last id. */
   #head = '';
   #headPrefix: string | undefined;
@@ -82,35 +81,37 @@ export class IdIssuer {
 
   /** Whatever is not as it was for the last id. */
   #prepare(monotonicMs: number, prefix: string | undefined): void {
-    const isOtherPrefix = prefix !== this.#headPrefix;
-    const prefixText = isOtherPrefix ? this.#prefix(prefix) : this.#prefixText; // throws before an id is taken
+    const head = this.#heads.get(prefix) ?? this.#newHead(prefix); // throws before an id is taken
     const isStale = monotonicMs >= this.#validUntilMs || this.#cell.generation !== this.#generation;
     if (isStale || this.#next >= this.#end) this.#refill(monotonicMs);
-    const isOtherHigh = this.#high !== this.#textHigh;
-    if (isOtherHigh) {
-      // Numbers of more than 31 bits take 200 ns to become text: that is needed once in 23 ms, while
-      // the digits below change with every millisecond and are looked up.
+    if (head.block !== this.#block) {
+      if (head.high !== this.#high) {
+        head.top = head.prefixText + this.#highDigits();
+        head.high = this.#high;
+      }
+      // Below 10^8, in the first 24 ms after the epoch, there are no zeros to fill up with.
+      const text = head.top + (this.#high === 0 ? this.#middle : FOUR_DIGITS[this.#middle]);
+      head.text = this.#blockSize > FIRST_BLOCK ? joined(text) : text;
+      head.block = this.#block;
+    }
+    this.#head = head.text;
+    this.#headPrefix = prefix;
+  }
+
+  /** Numbers of more than 31 bits take 200 ns to become text. These change once in 23 ms. */
+  #highDigits(): string {
+    if (this.#high !== this.#textHigh) {
       this.#highText = this.#high === 0 ? '' : String(this.#high);
       this.#textHigh = this.#high;
     }
-    if (isOtherPrefix || isOtherHigh) {
-      this.#top = prefixText + this.#highText;
-      this.#prefixText = prefixText;
-      this.#headPrefix = prefix;
-    }
-    // Below 10^8, in the first 24 ms after the epoch, there are no zeros to fill up with.
-    const head = this.#top + (this.#high === 0 ? this.#middle : FOUR_DIGITS[this.#middle]);
-    this.#head = this.#blockSize > FIRST_BLOCK ? joined(head) : head;
+    return this.#highText;
   }
 
-  #prefix(prefix: string | undefined): string {
-    let text = this.#prefixes.get(prefix);
-    if (text === undefined) {
-      text = idPrefix(prefix);
-      if (this.#prefixes.size >= MAX_PREFIXES) this.#prefixes.clear();
-      this.#prefixes.set(prefix, text);
-    }
-    return text;
+  #newHead(prefix: string | undefined): Head {
+    const head = { prefixText: idPrefix(prefix), high: -1, top: '', block: -1, text: '' };
+    if (this.#heads.size >= MAX_PREFIXES) this.#heads.clear();
+    this.#heads.set(prefix, head);
+    return head;
   }
 
   /** Afterwards there is at least one position in the block, under a lease that holds now. */
@@ -188,6 +189,7 @@ export class IdIssuer {
 
       this.#generation = generation;
       this.#validUntilMs = validUntilMs;
+      this.#block += 1;
       this.#blockMs = blockMs;
       this.#blockSize = size;
       this.#next = last;
@@ -212,6 +214,17 @@ export class IdIssuer {
     this.#limit = limit;
     this.#deadlineMs = deadlineMs;
   }
+}
+
+/** What ids of one prefix begin with. */
+interface Head {
+  readonly prefixText: string;
+  /** The high digits that `top` ends with. */
+  high: number;
+  top: string;
+  /** The block that `text` is for: prefix, high and middle digits. */
+  block: number;
+  text: string;
 }
 
 /**
