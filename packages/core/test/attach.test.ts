@@ -134,7 +134,7 @@ describe('one engine for all threads', () => {
     expect(await made()).toMatchObject([{ name: expect.stringMatching(/^sql-/) }]);
     expect(await made()).toEqual([]);
     const broken = await zm
-      .loadSql('SELEC 1', 'broken')
+      .loadSql('SELEC 1')
       .migrate()
       .catch((error) => error);
     expect(broken).toBeInstanceOf(MigrationError);
