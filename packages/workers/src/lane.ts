@@ -62,8 +62,8 @@ export class Lane {
   readonly #acknowledgements = new Fifo<Acknowledgement>();
   /** Of these, the ones that it takes a sync for. */
   #syncs = 0;
-  /** Deaths of the shard's thread that this lane knows of, mod 2^32. */
-  #restarts: number;
+  /** Deaths of the shard's thread that this lane has heard of, mod 2^32: it hears of each since its ring is open. */
+  #restarts = 0;
   #commitWaiters: Waiter[] = [];
   #syncWaiters: Waiter[] = [];
   /** Records that went into the ring in chunks, or have begun to. */
@@ -79,7 +79,6 @@ export class Lane {
     this.#onCommitWaiter = onCommitWaiter;
     this.#ring = new RingWriter(memory);
     this.#words = new Int32Array(memory);
-    this.#restarts = Atomics.load(this.#words, RESTARTS);
   }
 
   get hasWaiting(): boolean {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { BackpressureError, ClosedError, connectShards } from '../dist/index.js';
+import { BackpressureError, ClosedError, connectShards, StoreError } from '../dist/index.js';
 import { startProducer } from './producer-thread.js';
 import { connect, like, likesOf, openDatabase, openShards, readLikes } from './shard-fixture.js';
 
@@ -275,6 +275,34 @@ test('a call that begins after the owner began to close is refused, one before i
   await closed;
   expect(await likesOf(client, 'a')).toBe('500');
   await client.end();
+});
+
+test('an owner that cannot write waits no longer than it wants to: calls in threads reject, and the threads end', async () => {
+  const { dsn, client } = await openDatabase();
+  await client.query(`INSERT INTO posts (id) VALUES ('a')`);
+  const { shards } = await openShards(dsn, { pendingMax: 10 });
+  const blocker = await connect(dsn);
+  await blocker.query('BEGIN');
+  await blocker.query('LOCK TABLE posts');
+  const { result, worker, link, message } = startProducer(
+    shards,
+    10,
+    async ({ shards, like, post, data }) => {
+      const codeOf = (error: { code: string }) => error.code;
+      const taken = await Promise.all(Array.from({ length: data }, () => shards.submit(like('a'))));
+      const calls = [taken[0]?.applied, shards.submit(like('a')), shards.flush()];
+      const outcomes = Promise.all(calls.map((call) => call?.then(String, codeOf)));
+      post('waiting');
+      return outcomes;
+    },
+  );
+  expect(await message()).toBe('waiting');
+  await expect(shards.close({ timeoutMs: 300 })).rejects.toBeInstanceOf(StoreError);
+  expect(await result).toEqual(['CLOSED', 'CLOSED', 'CLOSED']);
+  if (worker.threadId !== -1) await once(worker, 'exit');
+  await link.released;
+  await blocker.query('COMMIT');
+  await blocker.end();
 });
 
 test('a thread closes with receipts that wait for a commit: they resolve; one that cannot, rejects in time', async () => {

@@ -91,7 +91,7 @@ test.each([
 
 test.each([
   ['with a part of it read', 'shard:batch:acknowledged=throw:20'],
-  ['with all of it read', 'shard:operation:decoded=throw:1'],
+  ['with all of it read', 'shard:operation:decoded=throw:2'],
 ])(
   'a thread that dies in the middle of a long record, %s, is replaced: it arrives whole',
   async (_, points) => {
