@@ -19,7 +19,7 @@ function snippet(heading: string, change = (code: string) => code): string {
   return file;
 }
 
-test('the application of docs/threads.md counts in two threads', async () => {
+test('the application of docs/threads.md counts in two threads', { timeout: 120_000 }, async () => {
   const port = await freePort();
   const file = snippet('The application', (code) => code.replace('port: 3000', `port: ${port}`));
   const launcher = await Launcher.start([file, '--threads', '2']);
@@ -38,7 +38,9 @@ test('the application of docs/threads.md counts in two threads', async () => {
   expect(await launcher.ended(), launcher.stderr).toBe(0);
 });
 
-test('the threads of its own of docs/threads.md print what the comment says', async () => {
+test('the threads of its own of docs/threads.md print what the comment says', {
+  timeout: 120_000,
+}, async () => {
   const file = snippet('Threads of your own');
   const { status, stdout, stderr } = spawnSync(process.execPath, [file], {
     cwd: join(file, '..'),

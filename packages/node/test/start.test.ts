@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { migrateDatabase } from '@zmsg/core/migrate';
 import { createDatabase, freePort } from '@zmsg/testbed';
 import pg from 'pg';
-import { describe, expect, inject, onTestFinished, test } from 'vitest';
+import { describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { freshDir } from '../../core/test/open-engine.js';
 import {
   ask,
@@ -16,6 +16,9 @@ import {
   LikeLoad,
   likesIn,
 } from './launcher.js';
+
+// Each test starts and stops a whole engine or two.
+vi.setConfig({ testTimeout: 120_000 });
 
 const ALL_READY = 'all threads are ready';
 

@@ -24,7 +24,6 @@ export async function runThreads(options: StartOptions): Promise<number> {
   const signals = new StopSignals(
     (signal) => {
       logger.info({ signal, stopTimeoutMs }, 'stopping');
-      ports.close();
       supervisor?.stop();
     },
     (signal) => logger.warn({ signal }, 'second signal: ending at once; the log keeps what is not flushed'),
@@ -38,6 +37,7 @@ export async function runThreads(options: StartOptions): Promise<number> {
         count,
         logger,
         stopTimeoutMs,
+        onStopping: () => ports.close(),
         startUnit: (number, events) => {
           const thread = { moduleUrl, args, number, count, memoryMb, ports, engine: zm.openThread() };
           return new AppThread(thread, events);

@@ -11,6 +11,8 @@ export interface SupervisorOptions {
   readonly logger: LaunchSettings['logger'];
   /** How long they have to stop before they are killed. */
   readonly stopTimeoutMs: number;
+  /** Once, before they are asked to stop, for whatever reason. */
+  readonly onStopping?: () => void;
 }
 
 const PLURAL = { thread: 'threads', process: 'processes' } as const;
@@ -53,6 +55,7 @@ export class Supervisor {
   stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
+    this.#options.onStopping?.();
     this.#stopTimer = setTimeout(() => this.#killSlow(), this.#options.stopTimeoutMs);
     for (const slot of this.#slots) slot.stop();
   }
