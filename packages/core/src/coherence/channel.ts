@@ -83,24 +83,35 @@ export class Channel {
     const silent = this.#subscriber;
     if (this.#isClosed || this.#publisher === undefined || silent?.status !== 'ready') return;
     this.#subscriber = this.#subscribe(this.#publisher);
-    void giveUp(silent);
+    void disconnectRedis(silent, DISCONNECT_TIMEOUT_MS);
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     const clients = [this.#subscriber, this.#publisher].filter((client) => client !== undefined);
-    await Promise.all(clients.map(giveUp));
+    await Promise.all(clients.map((client) => disconnectRedis(client, DISCONNECT_TIMEOUT_MS)));
   }
 
   #subscribe(publisher: RedisClient): RedisClient {
     const { name, onMessage, onSubscribed, onLost, onError } = this.#options;
     const client = this.#connect('wait');
-    client.on('messageBuffer', (_channel: Buffer, message: Buffer) => onMessage(message));
-    client.on('close', onLost);
+    // One that was given up may still say something.
+    const isCurrent = () => client === this.#subscriber && !this.#isClosed;
+    client.on('messageBuffer', (_channel: Buffer, message: Buffer) => {
+      if (isCurrent()) onMessage(message);
+    });
+    client.on('close', () => {
+      if (isCurrent()) onLost();
+    });
     client.on('ready', () => {
-      Promise.all([client.subscribe(name), whenReady(publisher)]).then(() => {
-        if (client === this.#subscriber && client.status === 'ready') onSubscribed();
-      }, onError);
+      Promise.all([client.subscribe(name), whenReady(publisher)]).then(
+        () => {
+          if (isCurrent() && client.status === 'ready') onSubscribed();
+        },
+        (error: Error) => {
+          if (isCurrent()) onError(error);
+        },
+      );
     });
     return client;
   }
@@ -121,10 +132,4 @@ export class Channel {
 async function whenReady(client: RedisClient): Promise<void> {
   if (client.status === 'ready') return;
   await new Promise<void>((resolve) => client.once('ready', () => resolve()));
-}
-
-async function giveUp(client: RedisClient): Promise<void> {
-  client.removeAllListeners();
-  client.on('error', () => {}); // of a connection that nobody waits for
-  await disconnectRedis(client, DISCONNECT_TIMEOUT_MS);
 }
