@@ -27,6 +27,8 @@ import { type AppliedMigration, Migrations } from './migrate/index.js';
 import { resolveOptions, secretsOf } from './options/resolve.js';
 import type { ResolvedOptions } from './options/resolved.js';
 import type { ZMsgOptions } from './options/zmsg-options.js';
+import { FleetFlight } from './read/fleet-flight.js';
+import { FlightLeases } from './read/flight-leases.js';
 import { Reader } from './read/reader.js';
 import { collectStats, type EngineStats } from './stats.js';
 import { lockDataDir, walDir } from './store/data-dir.js';
@@ -59,6 +61,9 @@ const CONNECT_TIMEOUT_MS = 10_000;
 
 const REDIS_CONNECT_TIMEOUT_MS = 5_000;
 const REDIS_DISCONNECT_TIMEOUT_MS = 500;
+
+/** Of `load_wait`: when a node that loads has died, one of those that wait takes its place before all give up. */
+const FLIGHT_LEASE_SHARE = 0.6;
 
 /** Of each ring between this thread and a shard; some ten thousand likes. */
 const RING_BYTES = 2 ** 20;
@@ -162,7 +167,8 @@ async function wire(
   });
   const bloom = openBloom(options, store, scanAfter, opened, logger, onEvent);
   const loaders = new Loaders(readStore);
-  const reader = new Reader({ l1, l2, bloom, loaders, defaultTtlMs: options.defaultTtlMs });
+  const fleet = l2 === undefined ? undefined : openFleetFlight(options, l2, opened, logger);
+  const reader = new Reader({ l1, l2, fleet, bloom, loaders, defaultTtlMs: options.defaultTtlMs });
 
   const shards = await startShards({
     store: {
@@ -233,7 +239,16 @@ async function wire(
     migrations: () => new Migrations(store, { onApplied }),
     delayQueue,
     stats: () =>
-      collectStats({ l1, l2, bloom, reader, loaders, stores: [...new Set([store, readStore])], shards }),
+      collectStats({
+        l1,
+        l2,
+        fleet,
+        bloom,
+        reader,
+        loaders,
+        stores: [...new Set([store, readStore])],
+        shards,
+      }),
     close: () =>
       opened.close().catch((error: unknown) => {
         // Also for those who are not listening any more: what stayed behind.
@@ -277,6 +292,28 @@ async function openL2(options: ResolvedOptions, logger: Logger, opened: Opened):
   const l2 = new L2(tier);
   opened.onClose(() => l2.close());
   return l2;
+}
+
+function openFleetFlight(
+  options: ResolvedOptions,
+  l2: L2,
+  opened: Opened,
+  logger: Logger,
+): FleetFlight | undefined {
+  const { redisAddr, redisCluster, redisPassword, redisDb, cachePrefix, loadWaitMs } = options;
+  if (redisAddr === undefined || loadWaitMs === 0) return undefined;
+  const leases = new FlightLeases({
+    redisAddr,
+    redisCluster,
+    redisPassword,
+    redisDb,
+    cachePrefix,
+    leaseMs: Math.ceil(loadWaitMs * FLIGHT_LEASE_SHARE),
+    onConnectionError: (error) => logger.warn({ err: error }, 'Redis (single flight) cannot be reached'),
+  });
+  const fleet = new FleetFlight({ leases, l2, waitMs: loadWaitMs });
+  opened.onClose(() => fleet.close());
+  return fleet;
 }
 
 /**

@@ -3,6 +3,7 @@ import type { SharedCacheStats, SharedLRU } from 'sharedarraybuffer-lru';
 import type { BloomGate } from './bloom/bloom-gate.js';
 import type { L2 } from './l2/l2.js';
 import type { Loaders } from './load/loaders.js';
+import type { FleetFlight, FleetFlightStats } from './read/fleet-flight.js';
 import type { Reader } from './read/reader.js';
 import type { Store } from './store/store.js';
 
@@ -14,6 +15,8 @@ export interface EngineStats {
   l1: SharedCacheStats;
   /** Undefined without Redis. */
   l2: ReturnType<L2['stats']> | undefined;
+  /** Loads that this node did for all nodes, and had done by another one. Undefined without Redis. */
+  flight: FleetFlightStats | undefined;
   /** Undefined with `bloom_enabled: false`. */
   bloom: ReturnType<BloomGate['stats']> | undefined;
   /** Keys asked of the database, and the queries they took. */
@@ -26,6 +29,7 @@ export interface EngineStats {
 export interface StatsParts {
   l1: SharedLRU;
   l2: L2 | undefined;
+  fleet: FleetFlight | undefined;
   bloom: BloomGate | undefined;
   reader: Reader;
   loaders: Loaders;
@@ -34,13 +38,14 @@ export interface StatsParts {
 }
 
 export function collectStats(parts: StatsParts): EngineStats {
-  const { l1, l2, bloom, reader, loaders, stores, shards } = parts;
+  const { l1, l2, fleet, bloom, reader, loaders, stores, shards } = parts;
   const tier = l2?.stats();
   return {
     l1HitRate: ratio(reader.l1Hits, reader.l1Misses),
     l2HitRate: tier === undefined ? 0 : ratio(tier.hits, tier.misses),
     l1: l1.stats(),
     l2: tier,
+    flight: fleet?.stats(),
     bloom: bloom?.stats(),
     load: { keys: loaders.loads, queries: loaders.queries },
     store: { statements: stores.reduce((sum, store) => sum + store.statements, 0) },

@@ -1,8 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { Cluster, Redis } from 'ioredis';
+import { runScript, type ScriptArgument } from '../l2/run-script.js';
 import { BloomBits } from './bloom-bits.js';
-import { BEAT, JOIN, LEAVE, MERGE, READ, runScript, type ScriptArgument } from './share-scripts.js';
+import { BEAT, JOIN, LEAVE, MERGE, READ } from './share-scripts.js';
 
 export type ShareEvent =
   /** Redis has another bitmap than before: what other nodes wrote must be read from the tables again. */

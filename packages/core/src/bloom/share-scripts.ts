@@ -1,6 +1,3 @@
-import { createHash } from 'node:crypto';
-import type { Cluster, Redis } from 'ioredis';
-
 /** The bitmap begins with a header: run id of the server (40), random (24), time of creation (16). */
 export const HEADER_BYTES = 128;
 
@@ -85,28 +82,3 @@ return 1`;
 
 /** me. */
 export const LEAVE = `redis.call('ZREM', KEYS[2], ARGV[1]) return 1`;
-
-export type ScriptArgument = string | number | Buffer;
-
-const digests = new Map<string, string>();
-
-/** Runs a script by its digest, and sends its text only to a server that does not know it. */
-export async function runScript(
-  redis: Redis | Cluster,
-  script: string,
-  keys: readonly string[],
-  args: readonly ScriptArgument[],
-): Promise<unknown> {
-  let digest = digests.get(script);
-  if (digest === undefined) {
-    digest = createHash('sha1').update(script).digest('hex');
-    digests.set(script, digest);
-  }
-  const rest = [keys.length, ...keys, ...args];
-  try {
-    return await redis.callBuffer('evalsha', [digest, ...rest]);
-  } catch (error) {
-    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-    return await redis.callBuffer('eval', [script, ...rest]);
-  }
-}

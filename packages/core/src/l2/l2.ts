@@ -35,10 +35,15 @@ export class L2 {
     return this.#tier.getMany(clean);
   }
 
-  /** Stores what a load found. Losing it costs a load, so nobody waits for it. */
-  fill(key: string, value: Uint8Array, ttlMs: number): void {
+  /** Whether a read of the key would ask Redis. */
+  isReadable(key: string): boolean {
+    return !this.#distrusted && !this.#dirty.has(key) && this.#tier.stats().state === 'ready';
+  }
+
+  /** Stores what a load found. Losing it costs a load, so no caller waits for it. Settles when Redis has answered. */
+  async fill(key: string, value: Uint8Array, ttlMs: number): Promise<void> {
     if (this.#distrusted || this.#dirty.has(key)) return;
-    this.#tier.set(key, value, ttlMs).catch(() => {
+    await this.#tier.set(key, value, ttlMs).catch(() => {
       this.failedWrites += 1;
     });
   }

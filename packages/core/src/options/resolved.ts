@@ -23,6 +23,8 @@ export interface ResolvedOptions {
   /** Larger values are not kept in L1. */
   readonly l1MaxValue: number;
   readonly defaultTtlMs: number;
+  /** 0: no single flight over nodes. */
+  readonly loadWaitMs: number;
   readonly cachePrefix: string;
   readonly batchSize: number;
   readonly batchIntervalMs: number;

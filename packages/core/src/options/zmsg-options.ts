@@ -37,6 +37,8 @@ export interface ZMsgOptions {
   l1MaxValue?: number | undefined;
   /** How long a cached value lives when the call does not say: 1ms to 36500d. @default '24h' */
   defaultTtl?: Duration | undefined;
+  /** How long a miss waits for another node that loads the same key; 0: every node loads for itself. At most 30s. @default '1s' */
+  loadWait?: Duration | undefined;
   /** Put before every key in Redis: 1 to 128 bytes. @default 'zmsg:' */
   cachePrefix?: string | undefined;
   /** Pending groups (rows to write) at which a shard flushes: 1 to 1,000,000. @default 1000 */

@@ -1,11 +1,15 @@
 import type { SharedLRU } from 'sharedarraybuffer-lru';
 import type { BloomGate } from '../bloom/bloom-gate.js';
 import type { L2 } from '../l2/l2.js';
+import type { TierEntry } from '../l2/shared-tier.js';
 import type { Loaders } from '../load/loaders.js';
+import type { FleetFlight } from './fleet-flight.js';
 
 export interface ReaderParts {
   l1: SharedLRU;
   l2: L2 | undefined;
+  /** Undefined without L2: a value comes from another node through it. */
+  fleet: FleetFlight | undefined;
   bloom: BloomGate | undefined;
   loaders: Loaders;
   /** Time to live of a value that was loaded from the database, milliseconds. */
@@ -16,7 +20,8 @@ export interface ReaderParts {
  * What happens to a read: L1 → L2 → Bloom filter → loader, filling upwards.
  *
  * `peek` is all of it that a hit needs. A miss joins the flight of its key (single flight) or starts
- * one; flights that start together share one L2 round trip and one query per loader.
+ * one; flights that start together share one L2 round trip and one query per loader. Before a load
+ * the nodes agree on who does it (`FleetFlight`).
  */
 export class Reader {
   readonly #parts: ReaderParts;
@@ -92,16 +97,17 @@ export class Reader {
   }
 
   async #fly(keys: readonly string[]): Promise<Map<string, Buffer>> {
-    const { l1, l2, bloom, loaders, defaultTtlMs } = this.#parts;
+    const { l1, l2, fleet, bloom, loaders, defaultTtlMs } = this.#parts;
     const tokens = new Map(keys.map((key) => [key, l1.fillToken(key)]));
     const token = (key: string) => tokens.get(key) as number;
     const values = new Map<string, Buffer>();
+    const take = (key: string, { value, remainingTtlMs }: TierEntry) => {
+      values.set(key, value);
+      if (remainingTtlMs > 0) l1.fill(key, value, token(key), { ttl: remainingTtlMs });
+    };
 
     if (l2 !== undefined) {
-      for (const [key, entry] of await l2.getMany(keys)) {
-        values.set(key, entry.value);
-        if (entry.remainingTtlMs > 0) l1.fill(key, entry.value, token(key), { ttl: entry.remainingTtlMs });
-      }
+      for (const [key, entry] of await l2.getMany(keys)) take(key, entry);
       if (values.size === keys.length) return values;
     }
 
@@ -109,12 +115,20 @@ export class Reader {
       keys.map(async (key) => {
         if (values.has(key)) return;
         if (bloom !== undefined && !(await bloom.mayExist(key))) return;
-        const value = await loaders.load(key);
-        if (value === undefined) return;
-        values.set(key, value);
-        l1.fill(key, value, token(key), { ttl: defaultTtlMs });
-        // A write since the flight began has put, or will put, its own value there.
-        if (l1.fillToken(key) === token(key)) l2?.fill(key, value, defaultTtlMs);
+        const turn = await fleet?.turn(key);
+        if (turn?.entry !== undefined) return take(key, turn.entry);
+        let filled: Promise<unknown> | undefined;
+        try {
+          const value = await loaders.load(key);
+          if (value === undefined) return;
+          values.set(key, value);
+          l1.fill(key, value, token(key), { ttl: defaultTtlMs });
+          // A write since the flight began has put, or will put, its own value there.
+          const isCurrent = l1.fillToken(key) === token(key);
+          filled = isCurrent ? l2?.fill(key, value, defaultTtlMs) : Promise.resolve();
+        } finally {
+          turn?.land(filled);
+        }
       }),
     );
     return values;
