@@ -7,7 +7,11 @@ const ERRORS: ReadonlySet<EngineEvent['type']> = new Set([
   'log:write:failed',
   'ids:lease:lost',
 ]);
-const WARNINGS: ReadonlySet<EngineEvent['type']> = new Set(['flush:task:unmatched', 'log:tail:cut']);
+const WARNINGS: ReadonlySet<EngineEvent['type']> = new Set([
+  'flush:task:unmatched',
+  'log:tail:cut',
+  'delay:durability:doubtful',
+]);
 
 /** What an operator should see of an event: failures as warnings, the daily round only at `debug`. */
 export function logEvent(logger: Logger, event: EngineEvent): void {

@@ -28,7 +28,7 @@ afterEach(async () => {
 type Load = (keys: readonly string[], db: Session) => Promise<Map<string, string>>;
 
 /** The read paths of several nodes on one Redis. Waits are long, so that a busy machine changes nothing. */
-function fleet(size: number, load: Load, waitMs = 30_000) {
+function fleet(size: number, load: Load, waitMs = 30_000, leaseMs = waitMs * 0.6) {
   const cachePrefix = freshPrefix();
   const endpoint = { redisAddr: [server.addr], redisPassword: '', redisDb: 0, cachePrefix };
   const node = async () => {
@@ -38,7 +38,7 @@ function fleet(size: number, load: Load, waitMs = 30_000) {
     );
     const leases = new FlightLeases({
       ...endpoint,
-      leaseMs: waitMs * 0.6,
+      leaseMs,
       commandTimeoutMs: waitMs < 1000 ? 500 : 20_000,
     });
     const connected = () => leases.claim([{ flight: leases.flight('connected?'), known: undefined }]);
@@ -99,7 +99,7 @@ test('of five nodes that miss a thousand keys at once one loads each', async () 
 
 test('who has waited for a slow load for long enough loads beside it', async () => {
   const { load, loads, until } = heldLoad();
-  const [a, b] = await fleet(2, load, 100);
+  const [a, b] = await fleet(2, load, 100, 60_000);
   const slow = a?.reader.miss('k');
   await until(1);
   const waiting = b?.reader.miss('k');

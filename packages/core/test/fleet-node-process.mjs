@@ -30,6 +30,9 @@ const calls = {
       sql('INSERT INTO feeds (id, content) VALUES (?, ?)', key, value),
     );
   },
+  delay: (key, statement, values, delay) =>
+    zm.cacheAndDelayStore(key, Buffer.from(key), sql(statement, ...values), { delay }),
+  delayStats: async () => (await zm.delayQueue()).stats(),
   stats: () => zm.stats(),
   close: () => zm.close(),
 };

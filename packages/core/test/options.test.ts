@@ -65,6 +65,7 @@ test('with nothing given, every setting has its default', () => {
     shutdownTimeoutMs: 30_000,
     delayBackend: 'postgres',
     idEpochMs: Date.UTC(2024, 0, 1),
+    delayLockMs: 30_000,
     idLeaseTtlMs: 30_000,
   } satisfies ResolvedOptions);
 });
@@ -124,6 +125,7 @@ const effects: [keyof ZMsgOptions, string, unknown, Partial<ResolvedOptions>, Pa
   ['delayBackend', 'postgres', 'postgres', { delayBackend: 'postgres' }, { redisAddr: 'r:1' }],
   ['idEpoch', '2025-06-01', '2025-06-01', { idEpochMs: Date.UTC(2025, 5, 1) }],
   ['idEpoch', '"2025-06-01T02:00+02:00"', Date.UTC(2025, 5, 1), { idEpochMs: Date.UTC(2025, 5, 1) }],
+  ['delayLock', '1h', 3_600_000, { delayLockMs: 3_600_000 }],
   ['idLeaseTtl', '1s', 1000, { idLeaseTtlMs: 1000 }],
   ['logLevel', 'debug', 'debug', { logLevel: 'debug' }],
   ['logFormat', 'text', 'text', { logFormat: 'text' }],
@@ -207,6 +209,7 @@ const refused: Record<string, unknown[]> = {
   shutdownTimeout: ['0s', '25d', '-1s'],
   delayBackend: ['redis', 'kafka', true],
   idEpoch: ['2999-01-01', '2024-02-30', '2024-1-1', '2024-01-01T00:00', 'yesterday', -1, 1.5, true],
+  delayLock: ['999ms', '61m', 0],
   idLeaseTtl: ['999ms', '25h', 0],
   logLevel: ['trace', 'INFO', 3],
   logFormat: ['xml', true],

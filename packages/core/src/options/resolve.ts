@@ -125,6 +125,7 @@ function complete(given: GivenValues): ResolvedOptions {
     walIntervalMs: get('walInterval'),
     shutdownTimeoutMs: get('shutdownTimeout'),
     delayBackend: given.delayBackend ?? (given.redisAddr === undefined ? 'postgres' : 'redis'),
+    delayLockMs: get('delayLock'),
     idEpochMs: get('idEpoch'),
     idLeaseTtlMs: get('idLeaseTtl'),
   };

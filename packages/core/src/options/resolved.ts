@@ -46,6 +46,8 @@ export interface ResolvedOptions {
   readonly walIntervalMs: number;
   readonly shutdownTimeoutMs: number;
   readonly delayBackend: 'redis' | 'postgres';
+  /** A node that is silent for so long loses the delayed writes that it has in hand. */
+  readonly delayLockMs: number;
   /** Milliseconds since 1970 of the first id. */
   readonly idEpochMs: number;
   readonly idLeaseTtlMs: number;

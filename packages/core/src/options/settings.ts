@@ -163,6 +163,11 @@ export const SETTINGS = Object.freeze({
     defaultNote: '`redis` with `redis_addr`, else `postgres`',
     doc: 'Where delayed writes wait.',
   }),
+  delayLock: setting({
+    reader: duration('1s', '1h'),
+    default: '30s',
+    doc: 'How long after its death other nodes run the delayed writes that a node had in hand.',
+  }),
   idEpoch: setting({
     reader: instant(),
     default: '2024-01-01',

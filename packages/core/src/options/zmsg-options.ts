@@ -72,6 +72,8 @@ export interface ZMsgOptions {
   shutdownTimeout?: Duration | undefined;
   /** Where delayed writes wait. @default 'redis' with `redisAddr`, else 'postgres' */
   delayBackend?: 'redis' | 'postgres' | undefined;
+  /** How long after its death other nodes run the delayed writes that a node had in hand: 1s to 1h. @default '30s' */
+  delayLock?: Duration | undefined;
   /** Time zero of ids: an ISO 8601 date (UTC), a date and time with its zone, or milliseconds since 1970. @default '2024-01-01' */
   idEpoch?: string | number | undefined;
   /** Time after which the node id of a process that died may be given away: 1s to 24h. @default '30s' */
