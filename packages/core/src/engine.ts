@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Shards, startShards } from '@zmsg/workers';
 import type { Logger } from 'pino';
 import { SharedLRU } from 'sharedarraybuffer-lru';
@@ -17,7 +19,7 @@ import { IdGenerator } from './ids/id-generator.js';
 import { type ParsedId, parseId } from './ids/parse-id.js';
 import { L2 } from './l2/l2.js';
 import { RedisCache } from './l2/redis-cache.js';
-import { connectRedis, disconnectRedis } from './l2/redis-client.js';
+import { connectRedis, disconnectRedis, settledWithin } from './l2/redis-client.js';
 import { Loaders } from './load/loaders.js';
 import type { LoaderSource } from './load/source.js';
 import { createLogger } from './log.js';
@@ -64,6 +66,9 @@ const REDIS_DISCONNECT_TIMEOUT_MS = 500;
 
 /** Of `load_wait`: when a node that loads has died, one of those that wait takes its place before all give up. */
 const FLIGHT_LEASE_SHARE = 0.6;
+
+/** Longest wait of a restarted node until the others have heard of it, milliseconds. */
+const REGISTER_TIMEOUT_MS = 2_000;
 
 /** Of each ring between this thread and a shard; some ten thousand likes. */
 const RING_BYTES = 2 ** 20;
@@ -161,11 +166,14 @@ async function wire(
     maxValueBytes: options.l1MaxValue,
   });
   const l2 = await openL2(options, logger, opened);
-  let letScan = () => {};
-  const scanAfter = new Promise<void>((resolve) => {
-    letScan = resolve;
+  let inherit: (wasThere: boolean) => void = () => {};
+  const inherited = new Promise<boolean>((resolve) => {
+    inherit = resolve;
   });
-  const bloom = openBloom(options, store, scanAfter, opened, logger, onEvent);
+  const bloom = openBloom(options, store, inherited, opened, logger, onEvent);
+  // Before the shards apply what an earlier process left: rows whose keys only that one had announced.
+  if (bloom !== undefined && existsSync(join(walDir(options.dataDir), 'log.json')))
+    await settledWithin(bloom.registered(), REGISTER_TIMEOUT_MS);
   const loaders = new Loaders(readStore);
   const fleet = l2 === undefined ? undefined : openFleetFlight(options, l2, opened, logger);
   const reader = new Reader({ l1, l2, fleet, bloom, loaders, defaultTtlMs: options.defaultTtlMs });
@@ -193,8 +201,12 @@ async function wire(
   });
   opened.onClose(() => shards.close({ timeoutMs: options.shutdownTimeoutMs }));
   // A failure is reported by the shards; the filter then goes on letting every key pass.
-  if (shards.stats().log.recovered === 0) letScan();
-  else shards.flush().then(letScan, () => {});
+  if (shards.stats().log.recovered === 0) inherit(false);
+  else
+    shards.flush().then(
+      () => inherit(true),
+      () => {},
+    );
 
   let queue: Promise<OpenDelayQueue> | undefined;
   const delayQueue = async (): Promise<DelayQueue> => {
@@ -323,7 +335,7 @@ function openFleetFlight(
 function openBloom(
   options: ResolvedOptions,
   store: Store,
-  scanAfter: Promise<void>,
+  inherited: Promise<boolean>,
   opened: Opened,
   logger: Logger,
   onEvent: (event: EngineEvent) => void,
@@ -345,10 +357,10 @@ function openBloom(
       },
     );
     opened.onClose(() => disconnectRedis(redis, REDIS_DISCONNECT_TIMEOUT_MS));
-    share = (bits, onShareEvent) => new BloomShare({ redis, cachePrefix }, bits, onShareEvent);
+    share = (bits, onShareEvent) => new BloomShare({ redis, cachePrefix, inherited }, bits, onShareEvent);
   }
   const bloom = new BloomGate({
-    scanAfter,
+    scanAfter: inherited.then(() => {}),
     store,
     capacity: options.bloomCapacity,
     errorRate: options.bloomErrorRate,

@@ -54,8 +54,9 @@ describe.each(['redis', 'postgres'] as const)('delay_backend: %s', (delayBackend
   /** Until the end of what it returns no job can be settled. */
   const holdQueue = async () => {
     if (delayBackend === 'redis') {
-      redis.pause();
-      return async () => redis.resume();
+      // Not paused: it would read what the dead node had sent.
+      await redis.stop('SIGKILL');
+      return () => redis.start();
     }
     await client.query('BEGIN');
     await client.query('SELECT FROM zmsg_boss.job FOR UPDATE');
