@@ -284,7 +284,8 @@ test('a member that counts for longer than a lease, since the clock of Redis was
   await denies(a.gate, 'late');
   b.redis.disconnect();
   const key = 'test:bloom:{zmsg}:members';
-  for (const member of await a.redis.zrange(key, 0, -1)) await a.redis.zincrby(key, 3_600_000, String(member));
+  for (const member of await a.redis.zrange(key, '0', '-1'))
+    await a.redis.zincrby(key, '3600000', String(member));
   await write(b.gate, ['late']);
   const until = performance.now() + LEASE_MS;
   while (performance.now() < until) expect(await a.gate.mayExist('late')).toBe(true);
