@@ -11,6 +11,11 @@ const WARNINGS: ReadonlySet<EngineEvent['type']> = new Set([
   'flush:task:unmatched',
   'log:tail:cut',
   'delay:durability:doubtful',
+  'coherence:link:lost',
+]);
+const NEWS: ReadonlySet<EngineEvent['type']> = new Set([
+  'log:operations:recovered',
+  'coherence:link:restored',
 ]);
 
 /** What an operator should see of an event: failures as warnings, the daily round only at `debug`. */
@@ -20,6 +25,6 @@ export function logEvent(logger: Logger, event: EngineEvent): void {
   const line = error === undefined ? fields : { ...fields, error: undefined, err: error };
   if (ERRORS.has(type)) logger.error(line, type);
   else if (error !== undefined || WARNINGS.has(type)) logger.warn(line, type);
-  else if (type === 'log:operations:recovered') logger.info(line, type);
+  else if (NEWS.has(type)) logger.info(line, type);
   else logger.debug(line, type);
 }

@@ -1,6 +1,7 @@
 import type { ShardsStats } from '@zmsg/workers';
 import type { SharedCacheStats, SharedLRU } from 'sharedarraybuffer-lru';
 import type { BloomGate } from './bloom/bloom-gate.js';
+import type { Coherence, CoherenceStats } from './coherence/coherence.js';
 import type { L2 } from './l2/l2.js';
 import type { Loaders } from './load/loaders.js';
 import type { FleetFlight, FleetFlightStats } from './read/fleet-flight.js';
@@ -17,6 +18,8 @@ export interface EngineStats {
   l2: ReturnType<L2['stats']> | undefined;
   /** Loads that this node did for all nodes, and had done by another one. Undefined without Redis. */
   flight: FleetFlightStats | undefined;
+  /** What is heard of the other nodes. Undefined without Redis. */
+  coherence: CoherenceStats | undefined;
   /** Undefined with `bloom_enabled: false`. */
   bloom: ReturnType<BloomGate['stats']> | undefined;
   /** Keys asked of the database, and the queries they took. */
@@ -30,6 +33,7 @@ export interface StatsParts {
   l1: SharedLRU;
   l2: L2 | undefined;
   fleet: FleetFlight | undefined;
+  coherence: Coherence | undefined;
   bloom: BloomGate | undefined;
   reader: Reader;
   loaders: Loaders;
@@ -38,7 +42,7 @@ export interface StatsParts {
 }
 
 export function collectStats(parts: StatsParts): EngineStats {
-  const { l1, l2, fleet, bloom, reader, loaders, stores, shards } = parts;
+  const { l1, l2, fleet, coherence, bloom, reader, loaders, stores, shards } = parts;
   const tier = l2?.stats();
   return {
     l1HitRate: ratio(reader.l1Hits, reader.l1Misses),
@@ -46,6 +50,7 @@ export function collectStats(parts: StatsParts): EngineStats {
     l1: l1.stats(),
     l2: tier,
     flight: fleet?.stats(),
+    coherence: coherence?.stats(),
     bloom: bloom?.stats(),
     load: { keys: loaders.loads, queries: loaders.queries },
     store: { statements: stores.reduce((sum, store) => sum + store.statements, 0) },

@@ -52,8 +52,9 @@ function fleet(size: number, load: Load, waitMs = 30_000, leaseMs = waitMs * 0.6
       await flight.close();
       await l2.close();
     });
-    const parts = { l1, l2, fleet: flight, bloom: undefined, loaders, defaultTtlMs: 60_000 };
-    return { flight, l1, l2, reader: new Reader(parts) };
+    const none = { coherence: undefined, bloom: undefined };
+    const reader = new Reader({ ...none, l1, l2, fleet: flight, loaders, defaultTtlMs: 60_000 });
+    return { flight, l1, l2, reader };
   };
   return Promise.all(Array.from({ length: size }, node));
 }

@@ -64,6 +64,8 @@ export function connectRedis(endpoint: RedisEndpoint, behaviour: RedisBehaviour)
     // false, ioredis would forget those commands without settling them.
     maxRetriesPerRequest: refuse ? 0 : null,
     autoResendUnfulfilledCommands: !refuse,
+    // Who subscribes does so at each `ready`: ioredis would do it with a promise that nobody hears reject.
+    autoResubscribe: false,
     ...(behaviour.commandTimeoutMs === undefined ? {} : { commandTimeout: behaviour.commandTimeoutMs }),
     ...(first.username === undefined ? {} : { username: first.username }),
     ...(password === undefined ? {} : { password }),

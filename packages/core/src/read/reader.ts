@@ -1,15 +1,19 @@
+import { createHash } from 'node:crypto';
 import type { SharedLRU } from 'sharedarraybuffer-lru';
 import type { BloomGate } from '../bloom/bloom-gate.js';
+import type { Coherence } from '../coherence/coherence.js';
 import type { L2 } from '../l2/l2.js';
-import type { TierEntry } from '../l2/shared-tier.js';
+import type { TierEntry, TierLease } from '../l2/shared-tier.js';
 import type { Loaders } from '../load/loaders.js';
 import type { FleetFlight } from './fleet-flight.js';
 
 export interface ReaderParts {
   l1: SharedLRU;
   l2: L2 | undefined;
-  /** Undefined without L2: a value comes from another node through it. */
+  /** Undefined without L2, through which a value comes from another node. */
   fleet: FleetFlight | undefined;
+  /** Undefined without Redis: this is the only node. */
+  coherence: Coherence | undefined;
   bloom: BloomGate | undefined;
   loaders: Loaders;
   /** Time to live of a value that was loaded from the database, milliseconds. */
@@ -39,6 +43,12 @@ export class Reader {
     if (value === undefined) this.l1Misses += 1;
     else this.l1Hits += 1;
     return value;
+  }
+
+  /** Eight bytes that tell the value in L1 from another one. */
+  digest(key: string): Buffer | undefined {
+    const value = this.#parts.l1.get(key);
+    return value && createHash('sha256').update(value).digest().subarray(0, 8);
   }
 
   /** The way of a key that L1 does not have. */
@@ -86,6 +96,11 @@ export class Reader {
     this.#flights.delete(key);
   }
 
+  /** Any key may have been written. */
+  supersedeAll(): void {
+    this.#flights.clear();
+  }
+
   #take(key: string, group: Promise<Map<string, Buffer>>): Promise<Buffer | undefined> {
     const flight = group.then((values) => values.get(key));
     this.#flights.set(key, flight);
@@ -97,17 +112,15 @@ export class Reader {
   }
 
   async #fly(keys: readonly string[]): Promise<Map<string, Buffer>> {
-    const { l1, l2, fleet, bloom, loaders, defaultTtlMs } = this.#parts;
+    const { l1, l2, bloom } = this.#parts;
     const tokens = new Map(keys.map((key) => [key, l1.fillToken(key)]));
     const token = (key: string) => tokens.get(key) as number;
     const values = new Map<string, Buffer>();
-    const take = (key: string, { value, remainingTtlMs }: TierEntry) => {
-      values.set(key, value);
-      if (remainingTtlMs > 0) l1.fill(key, value, token(key), { ttl: remainingTtlMs });
-    };
 
     if (l2 !== undefined) {
-      for (const [key, entry] of await l2.getMany(keys)) take(key, entry);
+      for (const [key, entry] of await l2.getMany(keys)) {
+        if (this.#believes(entry)) values.set(key, this.#kept(key, entry, token(key)));
+      }
       if (values.size === keys.length) return values;
     }
 
@@ -115,23 +128,55 @@ export class Reader {
       keys.map(async (key) => {
         if (values.has(key)) return;
         if (bloom !== undefined && !(await bloom.mayExist(key))) return;
-        const turn = await fleet?.turn(key);
-        if (turn?.entry !== undefined) return take(key, turn.entry);
-        let filled: Promise<unknown> | undefined;
-        try {
-          const value = await loaders.load(key);
-          if (value === undefined) return;
-          values.set(key, value);
-          l1.fill(key, value, token(key), { ttl: defaultTtlMs });
-          // A write since the flight began has put, or will put, its own value there.
-          const isCurrent = l1.fillToken(key) === token(key);
-          filled = isCurrent ? l2?.fill(key, value, defaultTtlMs) : Promise.resolve();
-        } finally {
-          turn?.land(filled);
-        }
+        const value = await this.#load(key, token(key));
+        if (value !== undefined) values.set(key, value);
       }),
     );
     return values;
+  }
+
+  /** From the database, or from L2 if another node was faster or is waited for. */
+  async #load(key: string, token: number): Promise<Buffer | undefined> {
+    const { l1, l2, fleet, coherence, loaders, defaultTtlMs } = this.#parts;
+    const isInDoubt = coherence?.isInDoubt === true;
+    // Both at once: one round trip. A lease of L2 is shared, so to wait with it takes it from nobody.
+    const turning = isInDoubt ? undefined : fleet?.turn(key);
+    const found = isInDoubt ? undefined : await l2?.lease(key);
+    let lease: TierLease | undefined;
+    if (Buffer.isBuffer(found)) lease = found;
+    else if (found !== undefined && this.#believes(found)) {
+      void Promise.resolve(turning).then((turn) => turn?.land(Promise.resolve()));
+      return this.#kept(key, found, token);
+    }
+    const turn = await turning;
+    if (turn?.entry !== undefined && this.#believes(turn.entry)) return this.#kept(key, turn.entry, token);
+    let value: Buffer | undefined;
+    let filled: Promise<unknown> | undefined;
+    try {
+      value = await loaders.load(key);
+      if (value === undefined) return undefined;
+      l1.fill(key, value, token, { ttl: this.#l1Ttl(defaultTtlMs) });
+      // Refused by L2 if anything happened to the key since the load began, on whichever node.
+      if (lease !== undefined) filled = l2?.fill(key, value, defaultTtlMs, lease);
+      return value;
+    } finally {
+      if (value === undefined && lease !== undefined) l2?.giveBack(key, lease);
+      turn?.land(filled);
+    }
+  }
+
+  /** While writes of other nodes may have passed L2 by, only what the database does not know better. */
+  #believes(entry: TierEntry): boolean {
+    return entry.kind === 'cached' || this.#parts.coherence?.isInDoubt !== true;
+  }
+
+  #kept(key: string, { value, remainingTtlMs }: TierEntry, token: number): Buffer {
+    if (remainingTtlMs > 0) this.#parts.l1.fill(key, value, token, { ttl: this.#l1Ttl(remainingTtlMs) });
+    return value;
+  }
+
+  #l1Ttl(ttlMs: number): number {
+    return this.#parts.coherence?.l1Ttl(ttlMs) ?? ttlMs;
   }
 }
 

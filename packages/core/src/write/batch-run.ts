@@ -39,26 +39,29 @@ export class BatchRun {
   execute(options?: WaitOptions): Promise<BatchResult[]> {
     if (this.#executed) throw new InvalidTaskError('the batch was executed already');
     this.#executed = true;
-    const stores = this.#of('store');
-    const rest = (rows: Rows<Row>[]) => this.#rest(stores, rows, options);
-    return stores.length === 0 ? rest([]) : this.#writer.storeMany(stores, rest, options);
+    return this.#run(options);
   }
 
-  async #rest(
-    stores: readonly { at: number }[],
-    rows: Rows<Row>[],
-    options?: WaitOptions,
-  ): Promise<BatchResult[]> {
+  async #run(options?: WaitOptions): Promise<BatchResult[]> {
     const results = new Array<BatchResult>(this.#entries.length).fill(undefined);
-    for (const [index, { at }] of stores.entries()) results[at] = rows[index];
+    // What the batch puts under a key last.
+    const cached = new Map(this.#entries.flatMap(({ cached: entry }) => (entry ? [[entry.key, entry]] : [])));
+    const stores = this.#of('store');
+    if (stores.length > 0) {
+      const writes = stores.map(({ key, task }) => ({ key, task, cached: cached.get(key) }));
+      const rows = await this.#writer.storeMany(writes, options);
+      for (const [index, { at, key }] of stores.entries()) {
+        results[at] = rows[index];
+        cached.delete(key);
+      }
+    }
     await Promise.all([
       ...this.#of('delay').map(({ key, task, delayMs }) => this.#writer.delay(key, task, delayMs ?? 0)),
       ...this.#of('periodic').map(async ({ at, key, task, durability }) => {
         results[at] = await this.#writer.periodic(key, task, { ...options, durability });
       }),
     ]);
-    const cached = this.#entries.flatMap((entry) => entry.cached ?? []);
-    if (cached.length > 0) await this.#writer.cacheMany(cached);
+    if (cached.size > 0) await this.#writer.cacheMany([...cached.values()]);
     return results;
   }
 
