@@ -54,7 +54,7 @@ function fleet(size: number, load: Load, waitMs = 30_000, leaseMs = waitMs * 0.6
     });
     const none = { coherence: undefined, bloom: undefined };
     const reader = new Reader({ ...none, l1, l2, fleet: flight, loaders, defaultTtlMs: 60_000 });
-    return { flight, l1, l2, reader };
+    return { flight, leases, l1, l2, reader };
   };
   return Promise.all(Array.from({ length: size }, node));
 }
@@ -123,6 +123,21 @@ test('a load that takes longer than a lease keeps it', async () => {
   loads[0]?.end({ k: 'v' });
   expect([text(await slow), text(await waiting)]).toEqual(['v', 'v']);
   expect(loads).toHaveLength(1);
+});
+
+test('when the node that loads dies one of those that wait takes its place', async () => {
+  const { load, loads, until } = heldLoad();
+  const [a, ...others] = await fleet(4, load, 3000);
+  const lost = a?.reader.miss('k');
+  await until(1);
+  const waiting = others.map(({ reader }) => reader.miss('k'));
+  await a?.leases.close(); // nothing is heard of it any more
+  await until(2);
+  loads[1]?.end({ k: 'v' });
+  expect((await Promise.all(waiting)).map(text)).toEqual(['v', 'v', 'v']);
+  expect(loads).toHaveLength(2);
+  loads[0]?.end({});
+  await lost;
 });
 
 test.each([
