@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Shards, startShards } from '@zmsg/workers';
 import type { Logger } from 'pino';
 import { SharedLRU } from 'sharedarraybuffer-lru';
@@ -21,7 +23,7 @@ import { IdGenerator } from './ids/id-generator.js';
 import { parseId } from './ids/parse-id.js';
 import { L2 } from './l2/l2.js';
 import { RedisCache } from './l2/redis-cache.js';
-import { connectRedis, disconnectRedis } from './l2/redis-client.js';
+import { connectRedis, disconnectRedis, settledWithin } from './l2/redis-client.js';
 import { Loaders } from './load/loaders.js';
 import type { LoaderSource } from './load/source.js';
 import { createLogger } from './log.js';
@@ -31,6 +33,8 @@ import { type AppliedMigration, Migrations } from './migrate/index.js';
 import { resolveOptions, secretsOf } from './options/resolve.js';
 import type { ResolvedOptions } from './options/resolved.js';
 import type { ZMsgOptions } from './options/zmsg-options.js';
+import { FleetFlight } from './read/fleet-flight.js';
+import { FlightLeases } from './read/flight-leases.js';
 import { Reader } from './read/reader.js';
 import { collectStats } from './stats.js';
 import { lockDataDir, walDir } from './store/data-dir.js';
@@ -63,6 +67,12 @@ const COHERENCE_WAIT_MS = 1_000;
 
 const REDIS_CONNECT_TIMEOUT_MS = 5_000;
 const REDIS_DISCONNECT_TIMEOUT_MS = 500;
+
+/** Of `load_wait`: when a node that loads has died, one of those that wait takes its place before all give up. */
+const FLIGHT_LEASE_SHARE = 0.6;
+
+/** Longest wait of a restarted node until the others have heard of it, milliseconds. */
+const REGISTER_TIMEOUT_MS = 2_000;
 
 /** Of each ring between this thread and a shard; some ten thousand likes. */
 const RING_BYTES = 2 ** 20;
@@ -168,12 +178,16 @@ async function wire(
     // Others may have read from Redis what it should not have had.
     void (keys === undefined ? coherence?.publishAll() : coherence?.publish(keys));
   });
-  let letScan = () => {};
-  const scanAfter = new Promise<void>((resolve) => {
-    letScan = resolve;
+  let inherit: (wasThere: boolean) => void = () => {};
+  const inherited = new Promise<boolean>((resolve) => {
+    inherit = resolve;
   });
-  const bloom = openBloom(options, store, scanAfter, opened, logger, onEvent);
+  const bloom = openBloom(options, store, inherited, opened, logger, onEvent);
+  // Before the shards apply what an earlier process left: rows whose keys only that one had announced.
+  if (bloom !== undefined && existsSync(join(walDir(options.dataDir), 'log.json')))
+    await settledWithin(bloom.registered(), REGISTER_TIMEOUT_MS);
   const loaders = new Loaders(readStore);
+  const fleet = l2 === undefined ? undefined : openFleetFlight(options, l2, opened, logger);
   const coherence = connectNodes(options, store, opened, logger, onEvent, {
     owes: () => l2?.owes ?? false,
     onKeys: (keys) => {
@@ -194,6 +208,7 @@ async function wire(
   const reader: Reader = new Reader({
     l1,
     l2,
+    fleet,
     coherence,
     bloom,
     loaders,
@@ -223,8 +238,12 @@ async function wire(
   });
   opened.onClose(() => shards.close({ timeoutMs: options.shutdownTimeoutMs }));
   // A failure is reported by the shards; the filter then goes on letting every key pass.
-  if (shards.stats().log.recovered === 0) letScan();
-  else shards.flush().then(letScan, () => {});
+  if (shards.stats().log.recovered === 0) inherit(false);
+  else
+    shards.flush().then(
+      () => inherit(true),
+      () => {},
+    );
 
   let queue: Promise<OpenDelayQueue> | undefined;
   const delayQueue = async (): Promise<DelayQueue> => {
@@ -259,7 +278,16 @@ async function wire(
     else bloom?.exempt(prefix);
   };
   const stats = () =>
-    collectStats({ l1, l2, coherence, bloom, loaders, stores: [...new Set([store, readStore])], shards });
+    collectStats({
+      l1,
+      l2,
+      fleet,
+      coherence,
+      bloom,
+      loaders,
+      stores: [...new Set([store, readStore])],
+      shards,
+    });
   threads = new EngineThreads({
     l1,
     ids: ids.handle,
@@ -382,6 +410,28 @@ async function openL2(
   return l2;
 }
 
+function openFleetFlight(
+  options: ResolvedOptions,
+  l2: L2,
+  opened: Opened,
+  logger: Logger,
+): FleetFlight | undefined {
+  const { redisAddr, redisCluster, redisPassword, redisDb, cachePrefix, loadWaitMs } = options;
+  if (redisAddr === undefined || loadWaitMs === 0) return undefined;
+  const leases = new FlightLeases({
+    redisAddr,
+    redisCluster,
+    redisPassword,
+    redisDb,
+    cachePrefix,
+    leaseMs: Math.ceil(loadWaitMs * FLIGHT_LEASE_SHARE),
+    onConnectionError: (error) => logger.warn({ err: error }, 'Redis (single flight) cannot be reached'),
+  });
+  const fleet = new FleetFlight({ leases, l2, waitMs: loadWaitMs });
+  opened.onClose(() => fleet.close());
+  return fleet;
+}
+
 /**
  * Without Redis the local filter decides alone: several nodes need the same Redis to be coherent at
  * all. The tables are read from the primary, since a replica may lack the newest keys.
@@ -389,7 +439,7 @@ async function openL2(
 function openBloom(
   options: ResolvedOptions,
   store: Store,
-  scanAfter: Promise<void>,
+  inherited: Promise<boolean>,
   opened: Opened,
   logger: Logger,
   onEvent: (event: EngineEvent) => void,
@@ -411,10 +461,10 @@ function openBloom(
       },
     );
     opened.onClose(() => disconnectRedis(redis, REDIS_DISCONNECT_TIMEOUT_MS));
-    share = (bits, onShareEvent) => new BloomShare({ redis, cachePrefix }, bits, onShareEvent);
+    share = (bits, onShareEvent) => new BloomShare({ redis, cachePrefix, inherited }, bits, onShareEvent);
   }
   const bloom = new BloomGate({
-    scanAfter,
+    scanAfter: inherited.then(() => {}),
     store,
     capacity: options.bloomCapacity,
     errorRate: options.bloomErrorRate,

@@ -4,6 +4,7 @@ import type { BloomGate } from './bloom/bloom-gate.js';
 import type { Coherence, CoherenceStats } from './coherence/coherence.js';
 import type { L2 } from './l2/l2.js';
 import type { Loaders } from './load/loaders.js';
+import type { FleetFlight, FleetFlightStats } from './read/fleet-flight.js';
 import type { Store } from './store/store.js';
 
 export interface EngineStats {
@@ -14,6 +15,8 @@ export interface EngineStats {
   l1: SharedCacheStats;
   /** Undefined without Redis. */
   l2: ReturnType<L2['stats']> | undefined;
+  /** Loads that this node did for all nodes, and had done by another one. Undefined without Redis. */
+  flight: FleetFlightStats | undefined;
   /** What is heard of the other nodes. Undefined without Redis. */
   coherence: CoherenceStats | undefined;
   /** Undefined with `bloom_enabled: false`. */
@@ -28,6 +31,7 @@ export interface EngineStats {
 export interface StatsParts {
   l1: SharedLRU;
   l2: L2 | undefined;
+  fleet: FleetFlight | undefined;
   coherence: Coherence | undefined;
   bloom: BloomGate | undefined;
   loaders: Loaders;
@@ -36,12 +40,13 @@ export interface StatsParts {
 }
 
 export function collectStats(parts: StatsParts): EngineStats {
-  const { l1, l2, coherence, bloom, loaders, stores, shards } = parts;
+  const { l1, l2, fleet, coherence, bloom, loaders, stores, shards } = parts;
   const tier = l2?.stats();
   return {
     ...l1Stats(l1),
     l2HitRate: tier === undefined ? 0 : ratio(tier.hits, tier.misses),
     l2: tier,
+    flight: fleet?.stats(),
     coherence: coherence?.stats(),
     bloom: bloom?.stats(),
     load: { keys: loaders.loads, queries: loaders.queries },

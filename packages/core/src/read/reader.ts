@@ -5,10 +5,13 @@ import type { Coherence } from '../coherence/coherence.js';
 import type { L2 } from '../l2/l2.js';
 import type { TierEntry, TierLease } from '../l2/shared-tier.js';
 import type { Loaders } from '../load/loaders.js';
+import type { FleetFlight } from './fleet-flight.js';
 
 export interface ReaderParts {
   l1: SharedLRU;
   l2: L2 | undefined;
+  /** Undefined without L2, through which a value comes from another node. */
+  fleet: FleetFlight | undefined;
   /** Undefined without Redis: this is the only node. */
   coherence: Coherence | undefined;
   bloom: BloomGate | undefined;
@@ -21,7 +24,8 @@ export interface ReaderParts {
  * What happens to a read: L1 → L2 → Bloom filter → loader, filling upwards.
  *
  * `peek` is all of it that a hit needs. A miss joins the flight of its key (single flight) or starts
- * one; flights that start together share one L2 round trip and one query per loader.
+ * one; flights that start together share one L2 round trip and one query per loader. Before a load
+ * the nodes agree on who does it (`FleetFlight`).
  */
 export class Reader {
   readonly #parts: ReaderParts;
@@ -136,24 +140,34 @@ export class Reader {
     return values;
   }
 
-  /** From the database, or from L2 if another node was faster. */
+  /** From the database, or from L2 if another node was faster or is waited for. */
   async #load(key: string, token: number): Promise<Buffer | undefined> {
-    const { l1, l2, coherence, loaders, defaultTtlMs } = this.#parts;
-    const found = coherence?.isInDoubt === true ? undefined : await l2?.lease(key);
+    const { l1, l2, fleet, coherence, loaders, defaultTtlMs } = this.#parts;
+    const isInDoubt = coherence?.isInDoubt === true;
+    // Both at once: one round trip. A lease of L2 is shared, so to wait with it takes it from nobody.
+    const turning = isInDoubt ? undefined : fleet?.turn(key);
+    const found = isInDoubt ? undefined : await l2?.lease(key);
     let lease: TierLease | undefined;
     if (Buffer.isBuffer(found)) lease = found;
-    else if (found !== undefined && this.#believes(found)) return this.#kept(key, found, token);
+    else if (found !== undefined && this.#believes(found)) {
+      void Promise.resolve(turning).then((turn) => turn?.land(Promise.resolve()));
+      return this.#kept(key, found, token);
+    }
+    const turn = await turning;
+    if (turn?.entry !== undefined && this.#believes(turn.entry)) return this.#kept(key, turn.entry, token);
     let value: Buffer | undefined;
+    let filled: Promise<unknown> | undefined;
     try {
       value = await loaders.load(key);
+      if (value === undefined) return undefined;
+      l1.fill(key, value, token, { ttl: this.#l1Ttl(defaultTtlMs) });
+      // Refused by L2 if anything happened to the key since the load began, on whichever node.
+      if (lease !== undefined) filled = l2?.fill(key, value, defaultTtlMs, lease);
+      return value;
     } finally {
       if (value === undefined && lease !== undefined) l2?.giveBack(key, lease);
+      turn?.land(filled);
     }
-    if (value === undefined) return undefined;
-    l1.fill(key, value, token, { ttl: this.#l1Ttl(defaultTtlMs) });
-    // Refused by L2 if anything happened to the key since the load began, on whichever node.
-    if (lease !== undefined) void l2?.fill(key, value, defaultTtlMs, lease);
-    return value;
   }
 
   /** While writes of other nodes may have passed L2 by, only what the database does not know better. */
