@@ -1,14 +1,16 @@
 import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Shards, startShards } from '@zmsg/workers';
 import type { Logger } from 'pino';
 import { SharedLRU } from 'sharedarraybuffer-lru';
 import { EngineThreads } from './attach/engine-threads.js';
 import { ownerCalls } from './attach/owner-calls.js';
+import { AuditDesk } from './audit/audit-desk.js';
 import type { BloomBits } from './bloom/bloom-bits.js';
 import { BloomGate } from './bloom/bloom-gate.js';
 import { BloomShare, type ShareEvent } from './bloom/bloom-share.js';
-import { Coherence, type CoherenceOptions } from './coherence/coherence.js';
+import { Coherence, type CoherenceOptions, fleetChannel } from './coherence/coherence.js';
 import { DeadLetters } from './dead-letters/dead-letters.js';
 import type { DelayQueue } from './delay/delay-queue.js';
 import {
@@ -188,6 +190,12 @@ async function wire(
     await settledWithin(bloom.registered(), REGISTER_TIMEOUT_MS);
   const loaders = new Loaders(readStore);
   const fleet = l2 === undefined ? undefined : openFleetFlight(options, l2, opened, logger);
+  const desk = new AuditDesk({
+    l1,
+    loaders,
+    store,
+    name: () => ({ host: hostname(), pid: process.pid, nodeId: ids.nodeId }),
+  });
   const coherence = connectNodes(options, store, opened, logger, onEvent, {
     owes: () => l2?.owes ?? false,
     onKeys: (keys) => {
@@ -204,6 +212,7 @@ async function wire(
     },
     onSharedDoubt: () => l2?.distrust(),
     digestOf: (key) => reader.digest(key),
+    onRequest: (body) => desk.answer(body),
   });
   const reader: Reader = new Reader({
     l1,
@@ -370,15 +379,14 @@ function connectNodes(
   opened: Opened,
   logger: Logger,
   onEvent: (event: EngineEvent) => void,
-  local: Pick<CoherenceOptions, 'owes' | 'onKeys' | 'onDoubt' | 'onSharedDoubt' | 'digestOf'>,
+  local: Pick<CoherenceOptions, 'owes' | 'onKeys' | 'onDoubt' | 'onSharedDoubt' | 'digestOf' | 'onRequest'>,
 ): Coherence | undefined {
-  const { redisAddr, redisCluster, redisPassword, redisDb, cachePrefix } = options;
+  const { redisAddr, redisCluster, redisPassword, redisDb } = options;
   if (redisAddr === undefined) return undefined;
   const coherence = new Coherence({
     ...local,
     endpoint: { redisAddr, redisCluster, redisPassword, redisDb },
-    // Channels do not belong to a database of Redis.
-    channel: `${cachePrefix}coherence:${redisDb}`,
+    channel: fleetChannel(options),
     store,
     onEvent,
     onError: (error, what) => logger.warn({ err: error }, what),

@@ -94,6 +94,11 @@ export interface SharedCache {
   recover(threadId: number): number;
   /** The keys that have not expired, in no order; for debugging, since it locks each segment once. */
   keys(): IterableIterator<string>;
+  /**
+   * Up to `count` keys that have not expired, from random places: locks a few segments, each for as long as it
+   * takes to copy its share of the keys. Of a cache that is nearly empty it may miss some.
+   */
+  sample(count: number): string[];
   stats(): SharedCacheStats;
   readonly handle: SharedCacheHandle;
 }

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { SharedLRU } from 'sharedarraybuffer-lru';
+import { digestOf } from '../audit/digest.js';
 import type { BloomGate } from '../bloom/bloom-gate.js';
 import type { Coherence } from '../coherence/coherence.js';
 import type { L2 } from '../l2/l2.js';
@@ -53,7 +53,7 @@ export class Reader {
   /** Eight bytes that tell the value in L1 from another one. */
   digest(key: string): Buffer | undefined {
     const value = this.#parts.l1.get(key);
-    return value && createHash('sha256').update(value).digest().subarray(0, 8);
+    return value && digestOf(value);
   }
 
   /** The way of a key that L1 does not have. */
