@@ -200,6 +200,8 @@ for (const wall of ['goes on', 'stands still too'] as const) {
       suspended.clock.advance(10_000);
     }
     await suspended.events.until('ids:lease:failed');
+    expect(suspended.ids.nodeId).toBeUndefined();
+    expect(() => suspended.ids.next()).toThrow(code('LEASE_LOST'));
     await store.exec('UPDATE zmsg_nodes SET owner = NULL WHERE node_id = $1', [otherThan(nodeId)]);
     suspended.clock.advance(1_000);
     await suspended.events.until('ids:lease:acquired', 2);

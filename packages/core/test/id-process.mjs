@@ -18,7 +18,7 @@ const PATIENCE_MS = 50_000;
 
 let ids;
 let running = false;
-const events = [];
+const tell = (event) => process.send({ event });
 const since = () => process.hrtime.bigint();
 
 /** As an application would: what is refused is tried again. */
@@ -29,7 +29,7 @@ async function insist(run) {
       return await run();
     } catch (error) {
       if (!REFUSALS.includes(error.code) || performance.now() > giveUpMs) throw error;
-      events.push(error.code);
+      tell(error.code);
       await setTimeout(5);
     }
   }
@@ -49,7 +49,7 @@ async function issue(count) {
 const commands = {
   async open({ insisting }) {
     const open = () =>
-      IdGenerator.open({ store, epochMs, leaseTtlMs, clock, onEvent: ({ type }) => events.push(type) });
+      IdGenerator.open({ store, epochMs, leaseTtlMs, clock, onEvent: ({ type }) => tell(type) });
     ids = await (insisting ? insist(open) : open());
     return { node: ids.nodeId, at: since() };
   },
@@ -73,7 +73,6 @@ const commands = {
     wrongByMs += ms;
   },
   node: () => ids.nodeId,
-  events: () => events.splice(0),
   async close() {
     const held = { node: ids.nodeId, at: since() };
     await ids.close();

@@ -25,7 +25,9 @@ export class IdProcess {
   #lastCall = 0;
   #held: { node: number; from: bigint } | undefined;
   streamed = 0;
-  #onStream: () => void = () => {};
+  /** Types of lease events, and codes of refusals. */
+  readonly #events = new Set<string>();
+  #waiting: (() => void)[] = [];
 
   constructor(options: IdProcessOptions) {
     this.#options = options;
@@ -63,9 +65,18 @@ export class IdProcess {
   /** Resolves when `count` more ids were issued by `run`. */
   async streams(count: number): Promise<void> {
     const enough = this.streamed + count;
-    while (this.streamed < enough)
+    await this.#until(() => this.streamed >= enough);
+  }
+
+  /** Resolves when there was such a lease event, or a refusal with such a code. */
+  untilEvent(event: string): Promise<void> {
+    return this.#until(() => this.#events.has(event));
+  }
+
+  async #until(isSo: () => boolean): Promise<void> {
+    while (!isSo())
       await new Promise<void>((resolve) => {
-        this.#onStream = resolve;
+        this.#waiting.push(resolve);
       });
   }
 
@@ -98,13 +109,14 @@ export class IdProcess {
     await exited;
   }
 
-  #take({ call, value, error, stream }: Message): void {
+  #take({ call, value, error, stream, event }: Message): void {
     if (stream !== undefined) {
       this.#options.oracle.issued(this.#options.name, stream);
       this.streamed += stream.length;
-      this.#onStream();
-      return;
     }
+    if (event !== undefined) this.#events.add(event);
+    for (const resume of this.#waiting.splice(0)) resume();
+    if (call === undefined) return;
     const waiting = this.#calls.get(call);
     this.#calls.delete(call);
     if (error === undefined) waiting?.resolve(value as never);
@@ -118,8 +130,9 @@ interface Held {
 }
 
 interface Message {
-  call: number;
+  call?: number;
   value?: unknown;
   error?: { code: string; message: string };
   stream?: BigInt64Array;
+  event?: string;
 }
