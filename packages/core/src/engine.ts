@@ -6,6 +6,7 @@ import { ownerCalls } from './attach/owner-calls.js';
 import type { BloomBits } from './bloom/bloom-bits.js';
 import { BloomGate } from './bloom/bloom-gate.js';
 import { BloomShare, type ShareEvent } from './bloom/bloom-share.js';
+import { Coherence, type CoherenceOptions } from './coherence/coherence.js';
 import { DeadLetters } from './dead-letters/dead-letters.js';
 import type { DelayQueue } from './delay/delay-queue.js';
 import {
@@ -56,6 +57,9 @@ export interface Engine extends EngineCalls {
 
 /** Longest wait for a connection, at open and later, milliseconds. */
 const CONNECT_TIMEOUT_MS = 10_000;
+
+/** Longest wait for the other nodes at open; then the engine opens in doubt. */
+const COHERENCE_WAIT_MS = 1_000;
 
 const REDIS_CONNECT_TIMEOUT_MS = 5_000;
 const REDIS_DISCONNECT_TIMEOUT_MS = 500;
@@ -160,14 +164,41 @@ async function wire(
     bufferItems: options.l1BufferItems,
     maxValueBytes: options.l1MaxValue,
   });
-  const l2 = await openL2(options, logger, opened);
+  const l2 = await openL2(options, logger, opened, (keys) => {
+    // Others may have read from Redis what it should not have had.
+    void (keys === undefined ? coherence?.publishAll() : coherence?.publish(keys));
+  });
   let letScan = () => {};
   const scanAfter = new Promise<void>((resolve) => {
     letScan = resolve;
   });
   const bloom = openBloom(options, store, scanAfter, opened, logger, onEvent);
   const loaders = new Loaders(readStore);
-  const reader = new Reader({ l1, l2, bloom, loaders, defaultTtlMs: options.defaultTtlMs });
+  const coherence = connectNodes(options, store, opened, logger, onEvent, {
+    owes: () => l2?.owes ?? false,
+    onKeys: (keys) => {
+      for (const key of keys) {
+        l1.delete(key);
+        reader.supersede(key);
+      }
+      writer.overtake(keys);
+    },
+    onDoubt: () => {
+      l1.clear();
+      reader.supersedeAll();
+      writer.overtakeAll();
+    },
+    onSharedDoubt: () => l2?.distrust(),
+    digestOf: (key) => reader.digest(key),
+  });
+  const reader: Reader = new Reader({
+    l1,
+    l2,
+    coherence,
+    bloom,
+    loaders,
+    defaultTtlMs: options.defaultTtlMs,
+  });
 
   const shards = await startShards({
     store: {
@@ -211,7 +242,9 @@ async function wire(
     });
     return (await queue).queue;
   };
-  const writer: Writer = new Writer({ l1, l2, bloom, reader, store, shards, delayQueue });
+  const writer: Writer = new Writer({ l1, l2, bloom, reader, coherence, store, shards, delayQueue });
+  // Nothing was cached so far: what others write from here on is heard of.
+  await coherence?.open(COHERENCE_WAIT_MS);
   opened.onClose(async () => (await queue)?.close());
   if (await hasDelayQueue(store, options)) await delayQueue();
 
@@ -226,7 +259,7 @@ async function wire(
     else bloom?.exempt(prefix);
   };
   const stats = () =>
-    collectStats({ l1, l2, bloom, loaders, stores: [...new Set([store, readStore])], shards });
+    collectStats({ l1, l2, coherence, bloom, loaders, stores: [...new Set([store, readStore])], shards });
   threads = new EngineThreads({
     l1,
     ids: ids.handle,
@@ -302,7 +335,36 @@ function shareConnections(options: ResolvedOptions): { shards: number; store: nu
   return { shards, store: Math.max(1, max - shards) };
 }
 
-async function openL2(options: ResolvedOptions, logger: Logger, opened: Opened): Promise<L2 | undefined> {
+/** What this node does about the others, and hears from them. Undefined without Redis: there are none. */
+function connectNodes(
+  options: ResolvedOptions,
+  store: Store,
+  opened: Opened,
+  logger: Logger,
+  onEvent: (event: EngineEvent) => void,
+  local: Pick<CoherenceOptions, 'owes' | 'onKeys' | 'onDoubt' | 'onSharedDoubt' | 'digestOf'>,
+): Coherence | undefined {
+  const { redisAddr, redisCluster, redisPassword, redisDb, cachePrefix } = options;
+  if (redisAddr === undefined) return undefined;
+  const coherence = new Coherence({
+    ...local,
+    endpoint: { redisAddr, redisCluster, redisPassword, redisDb },
+    // Channels do not belong to a database of Redis.
+    channel: `${cachePrefix}coherence:${redisDb}`,
+    store,
+    onEvent,
+    onError: (error, what) => logger.warn({ err: error }, what),
+  });
+  opened.onClose(() => coherence.close());
+  return coherence;
+}
+
+async function openL2(
+  options: ResolvedOptions,
+  logger: Logger,
+  opened: Opened,
+  onRepaired: (keys: readonly string[] | undefined) => void,
+): Promise<L2 | undefined> {
   const { redisAddr } = options;
   if (redisAddr === undefined) return undefined;
   const tier = await RedisCache.open({
@@ -314,8 +376,9 @@ async function openL2(options: ResolvedOptions, logger: Logger, opened: Opened):
     cachePrefix: options.cachePrefix,
     onConnectionError: (error) => logger.warn({ err: error }, 'Redis (L2) cannot be reached'),
   });
-  const l2 = new L2(tier);
+  const l2 = new L2(tier, { onRepaired });
   opened.onClose(() => l2.close());
+  await l2.checkServers();
   return l2;
 }
 

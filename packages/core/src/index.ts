@@ -17,6 +17,7 @@ export { attach } from './attach/attach.js';
 export type { ThreadHandle, ThreadLink } from './attach/thread-handle.js';
 export type { Batch } from './batch.js';
 export type { CacheOptions, DelayOptions, PeriodicOptions } from './call-options.js';
+export type { CoherenceEvent, CoherenceStats } from './coherence/coherence.js';
 export type {
   DeadLetter,
   DeadLetterDetails,

@@ -7,7 +7,15 @@ const ERRORS: ReadonlySet<EngineEvent['type']> = new Set([
   'log:write:failed',
   'ids:lease:lost',
 ]);
-const WARNINGS: ReadonlySet<EngineEvent['type']> = new Set(['flush:task:unmatched', 'log:tail:cut']);
+const WARNINGS: ReadonlySet<EngineEvent['type']> = new Set([
+  'flush:task:unmatched',
+  'log:tail:cut',
+  'coherence:link:lost',
+]);
+const NEWS: ReadonlySet<EngineEvent['type']> = new Set([
+  'log:operations:recovered',
+  'coherence:link:restored',
+]);
 
 /** What an operator should see of an event: failures as warnings, the daily round only at `debug`. */
 export function logEvent(logger: Logger, event: EngineEvent): void {
@@ -16,6 +24,6 @@ export function logEvent(logger: Logger, event: EngineEvent): void {
   const line = error === undefined ? fields : { ...fields, error: undefined, err: error };
   if (ERRORS.has(type)) logger.error(line, type);
   else if (error !== undefined || WARNINGS.has(type)) logger.warn(line, type);
-  else if (type === 'log:operations:recovered') logger.info(line, type);
+  else if (NEWS.has(type)) logger.info(line, type);
   else logger.debug(line, type);
 }

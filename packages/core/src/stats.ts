@@ -1,6 +1,7 @@
 import type { ShardsStats } from '@zmsg/workers';
 import type { SharedCacheStats, SharedLRU } from 'sharedarraybuffer-lru';
 import type { BloomGate } from './bloom/bloom-gate.js';
+import type { Coherence, CoherenceStats } from './coherence/coherence.js';
 import type { L2 } from './l2/l2.js';
 import type { Loaders } from './load/loaders.js';
 import type { Store } from './store/store.js';
@@ -13,6 +14,8 @@ export interface EngineStats {
   l1: SharedCacheStats;
   /** Undefined without Redis. */
   l2: ReturnType<L2['stats']> | undefined;
+  /** What is heard of the other nodes. Undefined without Redis. */
+  coherence: CoherenceStats | undefined;
   /** Undefined with `bloom_enabled: false`. */
   bloom: ReturnType<BloomGate['stats']> | undefined;
   /** Keys asked of the database, and the queries they took. */
@@ -25,6 +28,7 @@ export interface EngineStats {
 export interface StatsParts {
   l1: SharedLRU;
   l2: L2 | undefined;
+  coherence: Coherence | undefined;
   bloom: BloomGate | undefined;
   loaders: Loaders;
   stores: readonly Store[];
@@ -32,12 +36,13 @@ export interface StatsParts {
 }
 
 export function collectStats(parts: StatsParts): EngineStats {
-  const { l1, l2, bloom, loaders, stores, shards } = parts;
+  const { l1, l2, coherence, bloom, loaders, stores, shards } = parts;
   const tier = l2?.stats();
   return {
     ...l1Stats(l1),
     l2HitRate: tier === undefined ? 0 : ratio(tier.hits, tier.misses),
     l2: tier,
+    coherence: coherence?.stats(),
     bloom: bloom?.stats(),
     load: { keys: loaders.loads, queries: loaders.queries },
     store: { statements: stores.reduce((sum, store) => sum + store.statements, 0) },

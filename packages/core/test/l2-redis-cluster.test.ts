@@ -1,46 +1,19 @@
-import { randomUUID } from 'node:crypto';
-import { type RedisServer, startRedis } from '@zmsg/testbed';
-import { Redis } from 'ioredis';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { type RedisCluster, startRedisCluster } from '@zmsg/testbed';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { BullDelayQueue } from '../dist/delay/bull-delay-queue.js';
 import { RedisCache } from '../dist/l2/redis-cache.js';
 
-/** Three masters, no replicas. */
-let servers: RedisServer[];
-let admins: Redis[];
+let cluster: RedisCluster;
 
 beforeAll(async () => {
-  const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
-  servers = await Promise.all([0, 1, 2].map(() => startRedis({ args })));
-  admins = servers.map(({ addr }) => new Redis(`redis://${addr}`));
-  const ranges = [
-    [0, 5460],
-    [5461, 10922],
-    [10923, 16383],
-  ];
-  for (const [at, admin] of admins.entries()) {
-    await admin.call('CLUSTER', 'ADDSLOTSRANGE', ...(ranges[at] ?? []).map(String));
-    await admin.call('CLUSTER', 'MEET', '127.0.0.1', String(servers[0]?.port));
-  }
-  await vi.waitFor(
-    async () => {
-      for (const admin of admins) {
-        const info = String(await admin.call('CLUSTER', 'INFO'));
-        expect(info).toMatch(/cluster_state:ok/);
-        expect(info).toMatch(/cluster_known_nodes:3/);
-      }
-    },
-    { timeout: 20_000 },
-  );
+  cluster = await startRedisCluster();
 });
 
-afterAll(async () => {
-  for (const admin of admins) admin.disconnect();
-  await Promise.all(servers.map((server) => server.destroy()));
-});
+afterAll(() => cluster.destroy());
 
 const endpoint = () => ({
-  redisAddr: servers.map(({ addr }) => addr),
+  redisAddr: cluster.addrs,
   redisPassword: '',
   redisDb: 0,
   cachePrefix: 'c:',
@@ -51,13 +24,24 @@ test('keys of all slots are written, read and deleted, and replace works on any 
   expect(cache.stats().state).toBe('ready');
   const keys = Array.from({ length: 300 }, (_, n) => `key-${n}`);
   await cache.setMany(keys.map((key) => ({ key, value: Buffer.from(key), ttlMs: 60_000 })));
-  for (const admin of admins) expect(await admin.dbsize()).toBeGreaterThan(50);
+  for (const client of cluster.clients) expect(await client.dbsize()).toBeGreaterThan(50);
   const found = await cache.getMany(keys);
   expect(keys.every((key) => found.get(key)?.value.toString() === key)).toBe(true);
   expect(
     await Promise.all(keys.slice(0, 20).map((key) => cache.replace(key, Buffer.from('new')))),
   ).not.toContain(false);
   expect((await cache.get('key-7'))?.value.toString()).toBe('new');
+  // Loads and strong writes decide at the key itself, in whichever slot it is.
+  for (const key of keys.slice(0, 20)) {
+    const token = randomBytes(8);
+    await cache.begin(key, token);
+    expect(await cache.end(key, token, { mode: 'set', value: Buffer.from('strong'), ttlMs: 60_000 })).toBe(
+      'done',
+    );
+    const lease = await cache.lease(`load-${key}`);
+    expect(await cache.fill(`load-${key}`, Buffer.from('x'), 60_000, lease as Buffer)).toBe(true);
+  }
+  expect((await cache.get('key-7'))?.value.toString()).toBe('strong');
   await cache.delete(keys);
   expect((await cache.getMany(keys)).size).toBe(0);
   await cache.close();

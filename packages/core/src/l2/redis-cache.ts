@@ -1,8 +1,38 @@
-import { Cluster } from 'ioredis';
+import { randomBytes } from 'node:crypto';
+import { Cluster, type Redis } from 'ioredis';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { connectRedis, disconnectRedis, type RedisClient, type RedisEndpoint } from './redis-client.js';
-import { type SharedTier, type TierEntry, TierError, type TierStats, type TierWrite } from './shared-tier.js';
-import { assertFits, decodeTierValue, encodeTierValue, expiryMs, REPLACE_SCRIPT } from './tier-value.js';
+import { runScript, type ScriptArgument } from './run-script.js';
+import {
+  type SharedTier,
+  type TierEnd,
+  type TierEntry,
+  TierError,
+  type TierLease,
+  type TierOutcome,
+  type TierStats,
+  type TierWrite,
+} from './shared-tier.js';
+import {
+  BEGIN,
+  DELETE,
+  END,
+  FILL,
+  GIVE_LEASE_BACK,
+  LEASE_MS,
+  MARK_MS,
+  REPLACE,
+  TAKE_LEASE,
+} from './tier-scripts.js';
+import {
+  assertFits,
+  decodeTierValue,
+  encodeLease,
+  encodeTierValue,
+  expiryMs,
+  isLease,
+  TOKEN_BYTES,
+} from './tier-value.js';
 import { TimedCalls } from './timed-calls.js';
 
 export interface RedisCacheOptions extends RedisEndpoint {
@@ -27,6 +57,10 @@ export interface RedisCacheOptions extends RedisEndpoint {
   /** Every failed attempt to connect, and every connection that breaks. */
   readonly onConnectionError?: (error: Error) => void;
 }
+
+/** Answers of `END`. */
+const ENDS: Readonly<Record<number, TierEnd>> = { 0: 'conflict', 1: 'done', 2: 'absent' };
+const NO_VALUE = Buffer.alloc(0);
 
 const ABSENT: Promise<TierEntry | undefined> = Promise.resolve(undefined);
 
@@ -56,6 +90,8 @@ export class RedisCache implements SharedTier {
   readonly #monotonicNow: () => number;
   readonly #commandTimeoutMs: number;
   readonly #maxInFlight: number;
+  readonly #servers: string;
+  #onReconnect: () => void = () => {};
   #next = 0;
   #rotates = false;
   #closed = false;
@@ -65,6 +101,7 @@ export class RedisCache implements SharedTier {
 
   private constructor(options: RedisCacheOptions) {
     this.#prefix = `${options.cachePrefix}v:`;
+    this.#servers = `${options.cachePrefix}servers`;
     this.#now = options.now ?? Date.now;
     this.#monotonicNow = options.monotonicNow ?? (() => performance.now());
     this.#commandTimeoutMs = options.commandTimeoutMs ?? 250;
@@ -88,7 +125,19 @@ export class RedisCache implements SharedTier {
       }),
     );
     this.#cluster = this.#clients[0] instanceof Cluster;
-    for (const client of this.#clients) client.on('ready', () => this.#breaker.hurry());
+    for (const client of this.#clients) {
+      let isNew = true;
+      client.on('ready', () => {
+        if (!isNew) this.#onReconnect();
+        isNew = false;
+        this.#breaker.hurry();
+      });
+      client.on('close', () => {
+        isNew = false;
+      });
+      // Of a cluster, whose client stays ready when one of its servers is replaced.
+      client.on('-node', () => this.#onReconnect());
+    }
   }
 
   /**
@@ -153,23 +202,56 @@ export class RedisCache implements SharedTier {
     const client = this.#writer();
     const names = keys.map((key) => this.#prefix + key);
     await this.#calls.run<unknown>(
-      this.#cluster ? Promise.all(names.map((name) => client.unlink(name))) : client.unlink(names),
+      this.#cluster
+        ? Promise.all(names.map((name) => runScript(client, DELETE, [name], [])))
+        : runScript(client, DELETE, names, []),
     );
   }
 
   async replace(key: string, value: Uint8Array): Promise<boolean> {
     assertFits(value);
-    const client = this.#writer();
-    const replaced = await this.#calls.run(
-      client.eval(REPLACE_SCRIPT, 1, this.#prefix + key, asBuffer(value)),
-    );
-    return replaced === 1;
+    return (await this.#script(REPLACE, key, [asBuffer(value)])) === 1;
+  }
+
+  async lease(key: string): Promise<TierLease | TierEntry | undefined> {
+    const lease = encodeLease(randomBytes(TOKEN_BYTES));
+    let found: unknown;
+    try {
+      found = await this.#script(TAKE_LEASE, key, [lease, LEASE_MS]);
+    } catch {
+      return undefined; // counted by #calls; the load goes on without
+    }
+    if (!Buffer.isBuffer(found)) return lease;
+    // Another node's load began under it: as long as it stands, neither of the two is old.
+    if (isLease(found)) return found;
+    return decodeTierValue(found, this.#now());
+  }
+
+  async fill(key: string, value: Uint8Array, ttlMs: number, lease: TierLease): Promise<boolean> {
+    const stored = encodeTierValue(value, 'stored', ttlMs, this.#now());
+    return (await this.#script(FILL, key, [lease, stored, expiryMs(ttlMs) ?? ''])) === 1;
+  }
+
+  async giveBack(key: string, lease: TierLease): Promise<void> {
+    await this.#script(GIVE_LEASE_BACK, key, [lease]);
+  }
+
+  async begin(key: string, token: Buffer, again = false): Promise<void> {
+    await this.#script(BEGIN, key, [token, MARK_MS, again ? '1' : '']);
+  }
+
+  async end(key: string, token: Buffer, outcome: TierOutcome): Promise<TierEnd> {
+    const ttlMs = outcome.mode === 'set' ? outcome.ttlMs : Number.POSITIVE_INFINITY;
+    const stored =
+      'value' in outcome ? encodeTierValue(outcome.value, 'stored', ttlMs, this.#now()) : NO_VALUE;
+    const reply = await this.#script(END, key, [token, outcome.mode, stored, expiryMs(ttlMs) ?? '']);
+    return ENDS[Number(reply)] ?? 'conflict';
   }
 
   /** Scans by and by: what is written meanwhile may be deleted, too. */
   async clear(): Promise<void> {
-    const first = this.#writer();
-    const nodes = first instanceof Cluster ? first.nodes('master') : [first];
+    const nodes = this.#masters();
+    const servers = await this.#serverIds();
     const match = `${this.#prefix.replace(/[\\*?[\]]/g, '\\$&')}*`;
     for (const node of nodes) {
       let cursor = '0';
@@ -179,6 +261,21 @@ export class RedisCache implements SharedTier {
         cursor = next.toString();
       } while (cursor !== '0');
     }
+    await this.#calls.run(this.#writer().sadd(this.#servers, ...servers));
+  }
+
+  /** Redis itself holds the run ids of the servers that had everything, or were cleared. */
+  async hasOtherServers(): Promise<boolean> {
+    const servers = await this.#serverIds();
+    const known = await this.#calls.run(this.#writer().smembers(this.#servers));
+    if (known.length > 0) return servers.some((server) => !known.includes(server));
+    // The first node to come, or an empty Redis.
+    await this.#calls.run(this.#writer().sadd(this.#servers, ...servers));
+    return false;
+  }
+
+  onReconnect(listener: () => void): void {
+    this.#onReconnect = listener;
   }
 
   async ping(): Promise<number> {
@@ -211,12 +308,27 @@ export class RedisCache implements SharedTier {
     await Promise.all(this.#clients.map((client) => disconnectRedis(client, this.#commandTimeoutMs * 2)));
   }
 
+  #masters(): Redis[] {
+    const client = this.#writer();
+    return client instanceof Cluster ? client.nodes('master') : [client];
+  }
+
+  async #serverIds(): Promise<string[]> {
+    const infos = await this.#calls.run(Promise.all(this.#masters().map((node) => node.info('server'))));
+    return infos.map((info) => /run_id:(\w+)/.exec(info)?.[1] ?? 'unknown');
+  }
+
   #store(client: RedisClient, { key, value, ttlMs }: TierWrite): Promise<unknown> {
     const name = this.#prefix + key;
     if (!(ttlMs > 0)) return client.unlink(name);
-    const stored = encodeTierValue(value, ttlMs, this.#now());
+    const stored = encodeTierValue(value, 'cached', ttlMs, this.#now());
     const pxMs = expiryMs(ttlMs);
     return pxMs === undefined ? client.set(name, stored) : client.set(name, stored, 'PX', pxMs);
+  }
+
+  async #script(script: string, key: string, args: readonly ScriptArgument[]): Promise<unknown> {
+    const client = this.#writer();
+    return this.#calls.run(runScript(client, script, [this.#prefix + key], args));
   }
 
   #found(stored: Buffer | null): TierEntry | undefined {

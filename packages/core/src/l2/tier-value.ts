@@ -1,20 +1,31 @@
-import { type TierEntry, TierError } from './shared-tier.js';
+import { type TierEntry, TierError, type TierKind } from './shared-tier.js';
 
 /*
- *  byte 0      1 … 8                              9 …
- *  ┌────────┬──────────────────────────────────┬─────────────┐
- *  │ format │ expiresAt, float64 little endian │ value bytes │
- *  └────────┴──────────────────────────────────┴─────────────┘
+ *  byte 0    1       2         3       4 … 11       12 … 19                          20 …
+ *  ┌────────┬──────┬─────────┬───────┬────────────┬────────────────────────────────┬─────────────┐
+ *  │ record │ kind │ writers │ crowd │ token      │ expiresAt, float64 little endian│ value bytes │
+ *  └────────┴──────┴─────────┴───────┴────────────┴────────────────────────────────┴─────────────┘
+ *
+ * `record`: VALUE; LEASE (no value: somebody loads the key); MARK (no value: strong writes are under way).
+ * `kind`: CACHED lives in the caches alone, or is ahead of the database; STORED is what the database had.
+ * `writers`, `crowd`, `token`: the strong writes under way, see `tier-scripts.ts`.
  *
  * `expiresAt`: milliseconds since 1970 on the writer's clock, Infinity for none. Redis' own PX ends
  * the entry's life; the copy in the header only spares a PTTL beside every GET. With clocks apart by
  * d, a reader sees a remaining TTL that is wrong by d, which is how much longer or shorter its L1
  * keeps the entry; the value is usable either way.
  *
- * A format that this version does not know (a newer node's tombstone or generation header) is a miss.
+ * A record that this version does not know is a miss.
  */
-const FORMAT_VALUE = 1;
-export const HEADER_BYTES = 9;
+export const VALUE = 2;
+export const LEASE = 3;
+export const MARK = 4;
+export const CACHED = 0;
+export const STORED = 1;
+export const HEADER_BYTES = 20;
+export const TOKEN_AT = 4;
+export const TOKEN_BYTES = 8;
+export const EXPIRES_AT = 12;
 
 /** Redis' limit for a string. */
 export const MAX_STORED_BYTES = 512 * 1024 * 1024;
@@ -31,14 +42,28 @@ export function expiryMs(ttlMs: number): number | undefined {
 }
 
 /** @throws TierError when the value does not fit into a Redis string. */
-export function encodeTierValue(value: Uint8Array, ttlMs: number, nowMs: number): Buffer {
+export function encodeTierValue(value: Uint8Array, kind: TierKind, ttlMs: number, nowMs: number): Buffer {
   assertFits(value);
   const stored = Buffer.allocUnsafe(HEADER_BYTES + value.byteLength);
-  stored[0] = FORMAT_VALUE;
+  stored.fill(0, 0, HEADER_BYTES);
+  stored[0] = VALUE;
+  stored[1] = kind === 'stored' ? STORED : CACHED;
   const pxMs = expiryMs(ttlMs);
-  stored.writeDoubleLE(pxMs === undefined ? Number.POSITIVE_INFINITY : nowMs + pxMs, 1);
+  stored.writeDoubleLE(pxMs === undefined ? Number.POSITIVE_INFINITY : nowMs + pxMs, EXPIRES_AT);
   stored.set(value, HEADER_BYTES);
   return stored;
+}
+
+/** A record without a value. */
+export function encodeLease(token: Buffer): Buffer {
+  const record = Buffer.alloc(HEADER_BYTES);
+  record[0] = LEASE;
+  record.set(token, TOKEN_AT);
+  return record;
+}
+
+export function isLease(stored: Buffer): boolean {
+  return stored.byteLength === HEADER_BYTES && stored[0] === LEASE;
 }
 
 export function assertFits(value: Uint8Array): void {
@@ -47,22 +72,16 @@ export function assertFits(value: Uint8Array): void {
   }
 }
 
-/** Undefined: not an entry of a format that is known here. */
+/** Undefined: no value, or not of a format that is known here. */
 export function decodeTierValue(stored: Buffer, nowMs: number): TierEntry | undefined {
-  if (stored.byteLength < HEADER_BYTES || stored[0] !== FORMAT_VALUE) return undefined;
-  const expiresAtMs = stored.readDoubleLE(1);
+  if (stored.byteLength < HEADER_BYTES || stored[0] !== VALUE) return undefined;
+  const expiresAtMs = stored.readDoubleLE(EXPIRES_AT);
   if (Number.isNaN(expiresAtMs)) return undefined;
   const slice = stored.subarray(HEADER_BYTES);
   const retained = slice.buffer.byteLength > Math.max(8192, slice.byteLength * MAX_RETAINED_FACTOR);
   return {
     value: retained ? Buffer.from(slice) : slice,
+    kind: stored[1] === STORED ? 'stored' : 'cached',
     remainingTtlMs: Math.max(0, expiresAtMs - nowMs),
   };
 }
-
-/** KEYS[1], ARGV[1] = value. Keeps header and TTL, so what is left stays right; 0 when there is no entry. */
-export const REPLACE_SCRIPT = `
-local header = redis.call('GETRANGE', KEYS[1], 0, ${HEADER_BYTES - 1})
-if #header < ${HEADER_BYTES} or string.byte(header, 1) ~= ${FORMAT_VALUE} then return 0 end
-redis.call('SET', KEYS[1], header .. ARGV[1], 'KEEPTTL')
-return 1`;

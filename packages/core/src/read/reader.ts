@@ -1,11 +1,16 @@
+import { createHash } from 'node:crypto';
 import type { SharedLRU } from 'sharedarraybuffer-lru';
 import type { BloomGate } from '../bloom/bloom-gate.js';
+import type { Coherence } from '../coherence/coherence.js';
 import type { L2 } from '../l2/l2.js';
+import type { TierEntry, TierLease } from '../l2/shared-tier.js';
 import type { Loaders } from '../load/loaders.js';
 
 export interface ReaderParts {
   l1: SharedLRU;
   l2: L2 | undefined;
+  /** Undefined without Redis: this is the only node. */
+  coherence: Coherence | undefined;
   bloom: BloomGate | undefined;
   loaders: Loaders;
   /** Time to live of a value that was loaded from the database, milliseconds. */
@@ -39,6 +44,12 @@ export class Reader {
     const { l1 } = this.#parts;
     const value = l1.has(key) ? l1.get(key) : undefined;
     return value === undefined ? this.miss(key) : Promise.resolve(value);
+  }
+
+  /** Eight bytes that tell the value in L1 from another one. */
+  digest(key: string): Buffer | undefined {
+    const value = this.#parts.l1.get(key);
+    return value && createHash('sha256').update(value).digest().subarray(0, 8);
   }
 
   /** The way of a key that L1 does not have. */
@@ -86,6 +97,11 @@ export class Reader {
     this.#flights.delete(key);
   }
 
+  /** Any key may have been written. */
+  supersedeAll(): void {
+    this.#flights.clear();
+  }
+
   #take(key: string, group: Promise<Map<string, Buffer>>): Promise<Buffer | undefined> {
     const flight = group.then((values) => values.get(key));
     this.#flights.set(key, flight);
@@ -97,15 +113,14 @@ export class Reader {
   }
 
   async #fly(keys: readonly string[]): Promise<Map<string, Buffer>> {
-    const { l1, l2, bloom, loaders, defaultTtlMs } = this.#parts;
+    const { l1, l2, bloom } = this.#parts;
     const tokens = new Map(keys.map((key) => [key, l1.fillToken(key)]));
     const token = (key: string) => tokens.get(key) as number;
     const values = new Map<string, Buffer>();
 
     if (l2 !== undefined) {
       for (const [key, entry] of await l2.getMany(keys)) {
-        values.set(key, entry.value);
-        if (entry.remainingTtlMs > 0) l1.fill(key, entry.value, token(key), { ttl: entry.remainingTtlMs });
+        if (this.#believes(entry)) values.set(key, this.#kept(key, entry, token(key)));
       }
       if (values.size === keys.length) return values;
     }
@@ -114,15 +129,45 @@ export class Reader {
       keys.map(async (key) => {
         if (values.has(key)) return;
         if (bloom !== undefined && !(await bloom.mayExist(key))) return;
-        const value = await loaders.load(key);
-        if (value === undefined) return;
-        values.set(key, value);
-        l1.fill(key, value, token(key), { ttl: defaultTtlMs });
-        // A write since the flight began has put, or will put, its own value there.
-        if (l1.fillToken(key) === token(key)) l2?.fill(key, value, defaultTtlMs);
+        const value = await this.#load(key, token(key));
+        if (value !== undefined) values.set(key, value);
       }),
     );
     return values;
+  }
+
+  /** From the database, or from L2 if another node was faster. */
+  async #load(key: string, token: number): Promise<Buffer | undefined> {
+    const { l1, l2, coherence, loaders, defaultTtlMs } = this.#parts;
+    const found = coherence?.isInDoubt === true ? undefined : await l2?.lease(key);
+    let lease: TierLease | undefined;
+    if (Buffer.isBuffer(found)) lease = found;
+    else if (found !== undefined && this.#believes(found)) return this.#kept(key, found, token);
+    let value: Buffer | undefined;
+    try {
+      value = await loaders.load(key);
+    } finally {
+      if (value === undefined && lease !== undefined) l2?.giveBack(key, lease);
+    }
+    if (value === undefined) return undefined;
+    l1.fill(key, value, token, { ttl: this.#l1Ttl(defaultTtlMs) });
+    // Refused by L2 if anything happened to the key since the load began, on whichever node.
+    if (lease !== undefined) void l2?.fill(key, value, defaultTtlMs, lease);
+    return value;
+  }
+
+  /** While writes of other nodes may have passed L2 by, only what the database does not know better. */
+  #believes(entry: TierEntry): boolean {
+    return entry.kind === 'cached' || this.#parts.coherence?.isInDoubt !== true;
+  }
+
+  #kept(key: string, { value, remainingTtlMs }: TierEntry, token: number): Buffer {
+    if (remainingTtlMs > 0) this.#parts.l1.fill(key, value, token, { ttl: this.#l1Ttl(remainingTtlMs) });
+    return value;
+  }
+
+  #l1Ttl(ttlMs: number): number {
+    return this.#parts.coherence?.l1Ttl(ttlMs) ?? ttlMs;
   }
 }
 

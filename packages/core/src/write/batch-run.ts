@@ -28,29 +28,35 @@ export type SubmitAll = () => Promise<readonly (Receipt | undefined)[]>;
  * Carries out collected writes: the strong ones in one transaction (if it fails, nothing else
  * happens), then the delayed and periodic ones, then all values in one cache pipeline.
  */
-export function runBatch(
+export async function runBatch(
   writer: Writer,
   entries: readonly BatchEntry[],
   submitAll: SubmitAll,
   options?: WaitOptions,
 ): Promise<BatchResult[]> {
   const stores = entries.filter((entry) => entry.kind === 'store');
-  const rest = async (rows: Rows<Row>[]): Promise<BatchResult[]> => {
-    const delayed = entries.filter((entry) => entry.kind === 'delay');
-    const [receipts] = await Promise.all([
-      entries.some((entry) => entry.kind === 'periodic') ? submitAll() : [],
-      ...delayed.map(({ key, task, delayMs }) => writer.delay(key, task, delayMs)),
-    ]);
-    const cached = entries.flatMap((entry) => entry.cached ?? []);
-    if (cached.length > 0) await writer.cacheMany(cached);
-    let stored = 0;
-    let submitted = 0;
-    return entries.map(({ kind }) => {
-      if (kind === 'store') return rows[stored++];
-      return kind === 'periodic' ? receipts[submitted++] : undefined;
-    });
-  };
-  return stores.length === 0 ? rest([]) : writer.storeMany(stores, rest, options);
+  const delayed = entries.filter((entry) => entry.kind === 'delay');
+  // What the batch puts under a key last.
+  const cached = new Map(entries.flatMap(({ cached: entry }) => (entry ? [[entry.key, entry]] : [])));
+  let rows: Rows<Row>[] = [];
+  if (stores.length > 0) {
+    rows = await writer.storeMany(
+      stores.map(({ key, task }) => ({ key, task, cached: cached.get(key) })),
+      options,
+    );
+    for (const { key } of stores) cached.delete(key);
+  }
+  const [receipts] = await Promise.all([
+    entries.some((entry) => entry.kind === 'periodic') ? submitAll() : [],
+    ...delayed.map(({ key, task, delayMs }) => writer.delay(key, task, delayMs)),
+  ]);
+  if (cached.size > 0) await writer.cacheMany([...cached.values()]);
+  let stored = 0;
+  let submitted = 0;
+  return entries.map(({ kind }) => {
+    if (kind === 'store') return rows[stored++];
+    return kind === 'periodic' ? receipts[submitted++] : undefined;
+  });
 }
 
 /** In their order. */

@@ -2,19 +2,24 @@ import { randomUUID } from 'node:crypto';
 import { type Receipt, type Shards, StoreError, type SubmitOptions, type Task } from '@zmsg/workers';
 import type { SharedLRU } from 'sharedarraybuffer-lru';
 import type { BloomGate } from '../bloom/bloom-gate.js';
+import type { Coherence } from '../coherence/coherence.js';
 import type { DelayQueue } from '../delay/delay-queue.js';
 import type { L2 } from '../l2/l2.js';
 import type { Reader } from '../read/reader.js';
 import type { Rows, Store, WaitOptions } from '../store/store.js';
 import { type BatchEntry, type BatchResult, runBatch, submitPeriodic } from './batch-run.js';
+import { Intents } from './intents.js';
 import { KeyMutex } from './key-mutex.js';
 import { PeriodicWriter } from './periodic-writer.js';
+import { type StrongWrite, StrongWrites } from './strong-writes.js';
 
 export interface WriterParts {
   l1: SharedLRU;
   l2: L2 | undefined;
   bloom: BloomGate | undefined;
   reader: Reader;
+  /** Undefined without Redis: this is the only node. */
+  coherence: Coherence | undefined;
   store: Store;
   shards: Shards;
   delayQueue: () => Promise<DelayQueue>;
@@ -34,42 +39,60 @@ export interface CacheEntry {
 export interface StoreWrite {
   key: string;
   task: Task;
+  /** What is cached when it is committed; undefined: nothing, the key is deleted from the caches. */
+  cached: Omit<CacheEntry, 'key'> | undefined;
 }
 
 /**
  * What happens to a write. Arguments are valid when they arrive here.
  *
- * Strong: Bloom bit → PostgreSQL → L2 → L1. A failed write leaves the cache as it was.
- * Delayed: Bloom bit → queue → L2 → L1. Periodic: Bloom bit → shard → L2 → L1.
+ * Strong: Bloom bit → PostgreSQL → L2 → L1 → other nodes. A failed write leaves the cache as it was.
+ * Delayed: Bloom bit → queue → caches. Periodic: Bloom bit → shard → caches.
+ * Caches alone: L1 → L2 → other nodes; between nodes the order of L2 is what counts.
  */
 export class Writer {
   readonly #parts: WriterParts;
   readonly #mutex = new KeyMutex();
   readonly #periodic: PeriodicWriter;
+  readonly #intents = new Intents();
+  readonly #strong: StrongWrites;
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
     const { bloom, shards, store } = parts;
     this.#periodic = new PeriodicWriter({ shards, store, announce: (key) => bloom?.add([key]) });
+    this.#strong = new StrongWrites({ ...parts, intents: this.#intents });
+  }
+
+  /** Other nodes have written or deleted these keys. */
+  overtake(keys: readonly string[]): void {
+    for (const key of keys) this.#intents.overtake(key);
+  }
+
+  /** Other nodes may have written any key. */
+  overtakeAll(): void {
+    this.#intents.overtakeAll();
   }
 
   async cache(key: string, data: Uint8Array, ttlMs: number): Promise<void> {
-    const { l2 } = this.#parts;
+    const { l2, coherence } = this.#parts;
     const token = this.#place(key, data, ttlMs);
     if (l2 === undefined) return;
     await l2.set(key, data, ttlMs);
     this.#confirm(key, data, ttlMs, token);
+    await coherence?.publish([key]);
   }
 
   /** Many at once, in one L2 pipeline. */
   async cacheMany(entries: readonly CacheEntry[]): Promise<void> {
-    const { l2 } = this.#parts;
+    const { l2, coherence } = this.#parts;
     const tokens = entries.map(({ key, value, ttlMs }) => this.#place(key, value, ttlMs));
     if (l2 === undefined) return;
     await l2.setMany(entries);
     for (const [at, { key, value, ttlMs }] of entries.entries()) {
       this.#confirm(key, value, ttlMs, tokens[at] as number);
     }
+    await coherence?.publish(entries.map(({ key }) => key));
   }
 
   /** Runs a statement now, past the caches. */
@@ -85,45 +108,45 @@ export class Writer {
     ttlMs: number,
     options?: WaitOptions,
   ): Promise<Rows<R>> {
-    return this.#mutex.run(key, async () => {
-      await this.announce([key]);
-      const result = await this.#exec([key], () => this.exec<R>(task, options));
-      await this.cache(key, data, ttlMs);
-      return result;
-    });
+    return this.#write(
+      [key],
+      () => this.exec<R>(task, options),
+      ([write]) => this.#strong.set(write as StrongWrite, data, ttlMs),
+    );
   }
 
   /** Writes now, then replaces what is cached, if anything is. */
   storeAndReplace<R>(key: string, data: Uint8Array, task: Task, options?: WaitOptions): Promise<Rows<R>> {
-    return this.#mutex.run(key, async () => {
-      await this.announce([key]);
-      const result = await this.#exec([key], () => this.exec<R>(task, options));
-      await this.replace(key, data);
-      return result;
-    });
+    return this.#write(
+      [key],
+      () => this.exec<R>(task, options),
+      ([write]) => this.#strong.replace(write as StrongWrite, data),
+    );
   }
 
-  /** All statements in one transaction; `then` runs when it is committed, before later writes of the keys. */
-  storeMany<T>(
-    writes: readonly StoreWrite[],
-    then: (results: Rows<Row>[]) => Promise<T>,
-    options?: WaitOptions,
-  ): Promise<T> {
-    const keys = writes.map((write) => write.key);
-    return this.#mutex.runAll(keys, async () => {
-      await this.announce(keys);
-      const results = await this.#exec(keys, (store) =>
-        againAfterRace(
-          writes.map(({ task }) => task),
-          () =>
-            store.transaction(async (session) => {
-              const rows: Rows<Row>[] = [];
-              for (const { task } of writes) rows.push(await session.exec<Row>(task.text, task.values));
-              return rows;
-            }, options),
-        ),
+  /** All statements in one transaction, then the values of those that have one into the caches. */
+  storeMany(writes: readonly StoreWrite[], options?: WaitOptions): Promise<Rows<Row>[]> {
+    const { store } = this.#parts;
+    // A key may be written several times: the last one counts.
+    const cached = new Map(writes.map((write) => [write.key, write.cached]));
+    const statement = () =>
+      againAfterRace(
+        writes.map(({ task }) => task),
+        () =>
+          store.transaction(async (session) => {
+            const rows: Rows<Row>[] = [];
+            for (const { task } of writes) rows.push(await session.exec<Row>(task.text, task.values));
+            return rows;
+          }, options),
       );
-      return then(results);
+    return this.#write([...cached.keys()], statement, async (begun) => {
+      await Promise.all(
+        begun.map((write) => {
+          const entry = cached.get(write.key);
+          if (entry === undefined) return this.#strong.drop([write]);
+          return this.#strong.set(write, entry.value, entry.ttlMs);
+        }),
+      );
     });
   }
 
@@ -147,13 +170,14 @@ export class Writer {
 
   /** Replaces a cached value, keeping its remaining time to live. False: nothing was cached. */
   async replace(key: string, data: Uint8Array): Promise<boolean> {
-    const { l1, l2, reader } = this.#parts;
+    const { l1, l2, reader, coherence } = this.#parts;
     const ttl = l1.remainingTtl(key);
     if (ttl !== undefined) {
       const token = this.#place(key, data, ttl);
       if (l2 !== undefined) {
         await l2.replace(key, data);
         this.#confirm(key, data, ttl, token);
+        await coherence?.publish([key]);
       }
       return true;
     }
@@ -162,12 +186,14 @@ export class Writer {
     if (l2 === undefined) return false;
     const replaced = await l2.replace(key, data);
     l1.delete(key);
+    reader.supersede(key);
+    await coherence?.publish([key]);
     return replaced;
   }
 
   /** Deletes the key from the caches. */
   async forget(key: string): Promise<void> {
-    const { l1, l2, reader } = this.#parts;
+    const { l1, l2, reader, coherence } = this.#parts;
     l1.delete(key);
     reader.supersede(key);
     if (l2 === undefined) return;
@@ -175,15 +201,16 @@ export class Writer {
     // Who read the old value from L2 in between may have filled it into L1.
     l1.delete(key);
     reader.supersede(key);
+    await coherence?.publish([key]);
   }
 
   /** Deletes the row now, then the key from the caches. */
   remove<R>(key: string, statement: Statement, options?: WaitOptions): Promise<Rows<R>> {
-    return this.#mutex.run(key, async () => {
-      const result = await this.#exec([key], () => this.exec<R>(statement, options));
-      await this.forget(key);
-      return result;
-    });
+    return this.#write(
+      [key],
+      () => this.exec<R>(statement, options),
+      (writes) => this.#strong.drop(writes),
+    );
   }
 
   async removeLater(key: string, { text, values }: Statement, delayMs: number): Promise<void> {
@@ -204,34 +231,43 @@ export class Writer {
    * A statement that PostgreSQL refused changed nothing: the cache stays. One whose answer was lost may
    * have been committed: then nobody knows what is true, and the next read asks the database.
    */
-  async #exec<T>(keys: readonly string[], statement: (store: Store) => Promise<T>): Promise<T> {
-    try {
-      return await statement(this.#parts.store);
-    } catch (error) {
-      if (error instanceof StoreError && error.outcomeUnknown) {
-        for (const key of keys) await this.forget(key);
+  #write<T>(
+    keys: readonly string[],
+    statement: () => Promise<T>,
+    committed: (writes: readonly StrongWrite[]) => Promise<void>,
+  ): Promise<T> {
+    return this.#mutex.runAll(keys, async () => {
+      const [writes] = await Promise.all([this.#strong.begin(keys), this.announce(keys)]);
+      let result: T;
+      try {
+        result = await statement();
+      } catch (error) {
+        if (error instanceof StoreError && error.outcomeUnknown) await this.#strong.drop(writes);
+        else await this.#strong.undo(writes);
+        throw error;
       }
-      throw error;
-    }
+      await committed(writes);
+      return result;
+    });
   }
 
-  /**
-   * Puts the value into L1 and makes every load that began earlier too old to be filled. Comes after
-   * the commit and before L2 is written.
-   */
+  /** Puts the value into L1 and makes every load that began earlier too old to be filled. */
   #place(key: string, data: Uint8Array, ttlMs: number): number {
-    const { l1, reader } = this.#parts;
-    l1.set(key, data, { ttl: ttlMs });
+    const { l1, reader, coherence } = this.#parts;
+    l1.set(key, data, { ttl: coherence?.l1Ttl(ttlMs) ?? ttlMs });
     reader.supersede(key);
     return l1.fillToken(key);
   }
 
   /**
-   * Comes after L2 was written: a reader may have missed L1 (evicted) and filled the old value from L2
-   * in between. Refused if a newer write has come.
+   * Comes after L2 was written: a reader may have missed L1 (evicted) and filled the old value from L2 in
+   * between, or be about to. With the token unchanged nothing else happened to the key since; else what is
+   * newest is in L2.
    */
   #confirm(key: string, data: Uint8Array, ttlMs: number, token: number): void {
-    this.#parts.l1.fill(key, data, token, { ttl: ttlMs });
+    const { l1, coherence } = this.#parts;
+    if (l1.fillToken(key) === token) l1.set(key, data, { ttl: coherence?.l1Ttl(ttlMs) ?? ttlMs });
+    else l1.delete(key);
   }
 }
 
