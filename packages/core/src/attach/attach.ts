@@ -41,7 +41,14 @@ async function open(handle: ThreadHandle): Promise<ZMsg> {
   // Events that come before someone listens are not sent at all.
   let zm: ZMsg | undefined;
   const engine = await AttachedEngine.attach(handle, (event) => {
-    zm?.emit(event.type as keyof EngineEvents, event as never);
+    try {
+      zm?.emit(event.type as keyof EngineEvents, event as never);
+    } catch (error) {
+      // As a listener's error always is, uncaught; but not in the midst of a message, which holds answers as well.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   });
   zm = new ZMsg(engine);
   return zm;

@@ -45,9 +45,7 @@ export class ThreadLoaders {
 
   removeAll(thread: AttachedThread): void {
     for (const registration of this.#byPrefix.values()) {
-      if (!('threads' in registration)) continue;
-      const at = registration.threads.indexOf(thread);
-      if (at >= 0) registration.threads.splice(at, 1);
+      if ('threads' in registration) remove(registration.threads, thread);
     }
   }
 }
@@ -69,6 +67,12 @@ async function load(
       return await thread.port.call('load', [prefix, keys]);
     } catch (error) {
       if (!thread.hasEnded) throw error;
+      remove(threads, thread);
     }
   }
+}
+
+function remove(threads: AttachedThread[], thread: AttachedThread): void {
+  const at = threads.indexOf(thread);
+  if (at >= 0) threads.splice(at, 1);
 }
