@@ -11,6 +11,7 @@ import { hitRatio } from './suites/hit-ratio.js';
 import { reads } from './suites/reads.js';
 import { recovery } from './suites/recovery.js';
 import { statements } from './suites/statements.js';
+import { threads } from './suites/threads.js';
 
 const USAGE = `pnpm bench [--only NAME,…] [--quick] [--json FILE] [--postgres DSN] [--redis HOST:PORT]
        [--trace FILE …] [--rooms ENTRIES,…] [--accesses N]   (of hit-ratio)
@@ -37,6 +38,7 @@ const SUITES: readonly (Suite | LocalSuite)[] = [
   }),
   reads,
   cache,
+  threads,
   counters,
   flush,
   recovery,

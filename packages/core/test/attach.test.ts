@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createDatabase } from '@zmsg/testbed';
 import type * as Lru from 'sharedarraybuffer-lru';
 import { describe, expect, inject, test } from 'vitest';
-import { attach, counter, sql, type ThreadHandle } from '../dist/index.js';
+import { attach, counter, MigrationError, QueueError, sql, type ThreadHandle } from '../dist/index.js';
 import { AttachedWorker } from './attached-thread.js';
 import { freshDir, open, openAttached } from './open-engine.js';
 
@@ -126,6 +126,46 @@ describe('one engine for all threads', () => {
     const error = await zm.exec(sql('INSERT INTO feeds (id) VALUES (?)', 'a')).catch((reason) => reason);
     expect(error).toMatchObject({ name: 'StoreError', code: 'STORE', sqlState: '23505' });
     expect(error.cause).toMatchObject({ constraint: 'feeds_pkey' });
+  });
+
+  test('migrations, dead letters and delayed writes are operated on from any thread', async () => {
+    const { zm, psql } = await openAttached();
+    const made = () => zm.loadSql('CREATE TABLE made (id text PRIMARY KEY)').migrate();
+    expect(await made()).toMatchObject([{ name: expect.stringMatching(/^sql-/) }]);
+    expect(await made()).toEqual([]);
+    const broken = await zm
+      .loadSql('SELEC 1')
+      .migrate()
+      .catch((error) => error);
+    expect(broken).toBeInstanceOf(MigrationError);
+    expect(broken).toMatchObject({
+      file: expect.any(String),
+      cause: { name: 'StoreError', sqlState: '42601' },
+    });
+
+    await zm.cacheAndPeriodicStore('k', null, sql('INSERT INTO later (id) VALUES (?)', 'k'));
+    await zm.flush();
+    const letters = zm.deadLetters();
+    const [letter, ...others] = await letters.list({ limit: 5 });
+    expect([letter, others]).toMatchObject([{ kind: 'content', sqlState: '42P01' }, []]);
+    const id = String(letter?.id);
+    expect(await letters.get(id)).toMatchObject({ canRetry: true, statements: [{ values: ['k'] }] });
+    expect(await letters.retry(id)).toMatchObject([{ outcome: 'refused' }]);
+    await psql('CREATE TABLE later (id text)');
+    expect(await letters.retry([id])).toMatchObject([{ outcome: 'applied', rowCount: 1 }]);
+    expect([await letters.count(), await letters.discard(id), await letters.get(id)]).toEqual([
+      0,
+      0,
+      undefined,
+    ]);
+
+    const queue = await zm.delayQueue();
+    await zm.cacheAndDelayStore('d', DATA, undefined, { delay: '1h' });
+    expect(await queue.stats()).toMatchObject({ delayed: 1, failed: 0 });
+    expect(await queue.failed({ limit: 10 })).toEqual([]);
+    const none = '00000000-0000-4000-8000-000000000000';
+    await expect(queue.retryFailed(none)).rejects.toBeInstanceOf(QueueError);
+    await expect(queue.discardFailed(none)).rejects.toBeInstanceOf(QueueError);
   });
 
   test('an event of the engine reaches the threads that listen to it', async () => {

@@ -12,6 +12,7 @@ import { collectStats } from './shards-stats.js';
 import type { ReadTask, WriteTask } from './task.js';
 
 const CLOSE_TIMEOUT_MS = 30_000;
+const MAX_TIMER_MS = 0x7fffffff;
 
 /**
  * The shards of another thread, to which this one writes over rings of its own. Keeps the event loop alive
@@ -110,8 +111,8 @@ class LinkedShards implements AttachedShards {
         return;
       case 'close':
         this.#control.postMessage({ type: 'closing' } satisfies ThreadMessage);
-        // Its calls tell what went wrong, and the owner waits no longer than it wants to.
-        this.close().catch(() => {});
+        // How long that may take is the owner's to say.
+        this.close({ timeoutMs: MAX_TIMER_MS }).catch(() => {});
         return;
       case 'closed':
         this.#detach();

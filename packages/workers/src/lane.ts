@@ -1,5 +1,5 @@
 import { getSystemErrorName } from 'node:util';
-import { CHUNK_AT, RecordType } from './codec/record.js';
+import { CHUNK_AT, CHUNK_ID_AT, CHUNK_OFFSET_AT, CHUNK_TOTAL_AT, RecordType } from './codec/record.js';
 import type { TaskEncoder } from './codec/task-encoder.js';
 import { DurabilityLevel } from './durability.js';
 import { LogError } from './error.js';
@@ -62,10 +62,12 @@ export class Lane {
   readonly #acknowledgements = new Fifo<Acknowledgement>();
   /** Of these, the ones that it takes a sync for. */
   #syncs = 0;
-  /** Deaths of the shard's thread that this lane knows of, mod 2^32. */
-  #restarts: number;
+  /** Deaths of the shard's thread that this lane has heard of, mod 2^32: it hears of each since its ring is open. */
+  #restarts = 0;
   #commitWaiters: Waiter[] = [];
   #syncWaiters: Waiter[] = [];
+  /** Records that went into the ring in chunks, or have begun to. */
+  #longRecords = 0;
   /** Operations without a log that were lost with their thread. */
   readonly #lost: { from: number; to: number; error: Error }[] = [];
 
@@ -77,7 +79,6 @@ export class Lane {
     this.#onCommitWaiter = onCommitWaiter;
     this.#ring = new RingWriter(memory);
     this.#words = new Int32Array(memory);
-    this.#restarts = Atomics.load(this.#words, RESTARTS);
   }
 
   get hasWaiting(): boolean {
@@ -313,11 +314,14 @@ export class Lane {
     const chunk = Buffer.alloc(ring.maxRecordBytes);
     const chunkWords = new Int32Array(chunk.buffer, chunk.byteOffset, chunk.length >> 2);
     const bytes = Buffer.from(words.buffer, words.byteOffset, length);
+    if (record.sentBytes === 0) this.#longRecords += 1;
     while (record.sentBytes < length) {
       const count = bytes.copy(chunk, CHUNK_AT, record.sentBytes);
       chunkWords[0] = CHUNK_AT + count;
       chunkWords[1] = RecordType.chunk;
-      chunkWords[2] = length;
+      chunkWords[CHUNK_TOTAL_AT >> 2] = length;
+      chunkWords[CHUNK_OFFSET_AT >> 2] = record.sentBytes;
+      chunkWords[CHUNK_ID_AT >> 2] = this.#longRecords;
       if (!ring.tryWrite(chunkWords)) return false;
       record.sentBytes += count;
     }

@@ -151,12 +151,12 @@ export class Producer {
    * for a commit has it.
    */
   async settle(): Promise<void> {
-    for (let quietTurns = 0; quietTurns < 2; quietTurns++) {
+    for (let quietTurns = 0; quietTurns < 2 && !this.#detached; quietTurns++) {
       if (!this.#isIdle) {
         quietTurns = 0;
         // What the shard refuses, its calls tell.
         if (this.#lanes.some((lane) => lane.waitsForCommit)) await this.drain().catch(() => {});
-        await this.#whenIdle();
+        if (!this.#detached) await this.#whenIdle();
       }
       // Who was just told of an acknowledgement may ask for more.
       await setImmediate();

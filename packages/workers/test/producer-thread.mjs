@@ -16,6 +16,7 @@ const result = await run({
   put: (key, data) => ({ ...common, kind: 'put', key, data }),
   readLikes: (id) => ({ ...at('likes', id), kind: 'counter', op: 'get', key: undefined }),
   data,
+  handle,
   post: (message) => parentPort.postMessage(message),
 });
 parentPort.postMessage({ result });

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { onTestFinished } from 'vitest';
-import type { AttachedShards, ProducerLink, Shards } from '../dist/index.js';
+import type { AttachedShards, AttachHandle, ProducerLink, Shards } from '../dist/index.js';
 import type { like, put, readLikes, tag } from './shard-fixture.js';
 
 /** What the function of a thread is called with. It runs from its text: nothing around it is there. */
@@ -11,6 +11,7 @@ export interface Inside<Data> {
   put: typeof put;
   readLikes: typeof readLikes;
   data: Data;
+  handle: AttachHandle;
   post: (message: unknown) => void;
 }
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { BackpressureError, ClosedError, connectShards } from '../dist/index.js';
+import { BackpressureError, ClosedError, connectShards, StoreError } from '../dist/index.js';
 import { startProducer } from './producer-thread.js';
 import { connect, like, likesOf, openDatabase, openShards, readLikes } from './shard-fixture.js';
 
@@ -227,10 +227,12 @@ test('the owner closes while threads submit: every call settles, and what was ac
       return outcome;
     }),
   );
-  const deaf = startProducer(shards, undefined, async ({ shards, like, post }) => {
+  const gate = new Int32Array(new SharedArrayBuffer(4));
+  const deaf = startProducer(shards, { gate }, async ({ shards, like, data, post }) => {
     await shards.submit(like('a'));
     post('acknowledged');
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); // hears nothing any more
+    Atomics.wait(data.gate, 0, 0); // hears nothing for as long
+    post(await shards.submit(like('a')).then(String, (error) => error.code));
   });
   expect(await deaf.message()).toBe('acknowledged');
   await expect.poll(() => Atomics.load(started, 0)).toBe(3);
@@ -245,8 +247,62 @@ test('the owner closes while threads submit: every call settles, and what was ac
   expect(applied).toBeGreaterThanOrEqual(sum('acknowledged'));
   expect(applied).toBeLessThanOrEqual(sum('attempted'));
   await Promise.all(running.map(({ link }) => link.released));
-  await deaf.worker.terminate();
+  Atomics.store(gate, 0, 1);
+  Atomics.notify(gate, 0);
+  expect(await deaf.message()).toBe('CLOSED');
   await deaf.link.released;
+});
+
+test('a call that begins after the owner began to close is refused, one before is brought to its end', async () => {
+  const { dsn } = await openDatabase();
+  const client = await connect(dsn);
+  await client.query(`INSERT INTO posts (id) VALUES ('a')`);
+  const { shards } = await openShards(dsn, { ringBytes: 1024, pendingMax: 50 });
+  const gate = new Int32Array(new SharedArrayBuffer(4));
+  const { result, message } = startProducer(shards, { gate }, async ({ shards, like, data, post }) => {
+    const early = Array.from({ length: 500 }, () => shards.submit(like('a')));
+    post('submitted'); // most of it has no room yet
+    Atomics.wait(data.gate, 0, 0);
+    const late = shards.submit(like('a')); // it has not heard of anything
+    const outcomes = await Promise.allSettled([late, ...early]);
+    return outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : outcome.status));
+  });
+  expect(await message()).toBe('submitted');
+  const closed = shards.close();
+  Atomics.store(gate, 0, 1);
+  Atomics.notify(gate, 0);
+  expect(await result).toEqual(['CLOSED', ...Array.from({ length: 500 }, () => 'fulfilled')]);
+  await closed;
+  expect(await likesOf(client, 'a')).toBe('500');
+  await client.end();
+});
+
+test('an owner that cannot write waits no longer than it wants to: calls in threads reject, and the threads end', async () => {
+  const { dsn, client } = await openDatabase();
+  await client.query(`INSERT INTO posts (id) VALUES ('a')`);
+  const { shards } = await openShards(dsn, { pendingMax: 10 });
+  const blocker = await connect(dsn);
+  await blocker.query('BEGIN');
+  await blocker.query('LOCK TABLE posts');
+  const { result, worker, link, message } = startProducer(
+    shards,
+    10,
+    async ({ shards, like, post, data }) => {
+      const codeOf = (error: { code: string }) => error.code;
+      const taken = await Promise.all(Array.from({ length: data }, () => shards.submit(like('a'))));
+      const calls = [taken[0]?.applied, shards.submit(like('a')), shards.flush()];
+      const outcomes = Promise.all(calls.map((call) => call?.then(String, codeOf)));
+      post('waiting');
+      return outcomes;
+    },
+  );
+  expect(await message()).toBe('waiting');
+  await expect(shards.close({ timeoutMs: 300 })).rejects.toBeInstanceOf(StoreError);
+  expect(await result).toEqual(['CLOSED', 'CLOSED', 'CLOSED']);
+  if (worker.threadId !== -1) await once(worker, 'exit');
+  await link.released;
+  await blocker.query('COMMIT');
+  await blocker.end();
 });
 
 test('a thread closes with receipts that wait for a commit: they resolve; one that cannot, rejects in time', async () => {

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { BentoCache, bentostore } from 'bentocache';
 import { memoryDriver } from 'bentocache/drivers/memory';
 import { Cacheable } from 'cacheable';
@@ -7,6 +8,8 @@ import { LRUCache } from 'lru-cache';
 import { SharedLRU } from 'sharedarraybuffer-lru';
 import { type AccessOrder, accessOrder } from '../cache/access-order.js';
 import { readRates } from '../cache/read-rates.js';
+import { readKey as keyOf } from '../cache/reader-rounds.js';
+import type { ReaderTask } from '../cache/reader-task.js';
 import { type Contender, contest, type Rounds } from '../contest.js';
 import { nanoseconds, number, times } from '../format.js';
 import type { Stage } from '../stage.js';
@@ -18,8 +21,6 @@ const VALUE = Buffer.alloc(100, 'v');
 const KEYS = 100_000;
 const MANY_KEYS = 1_000_000;
 type Bars = SuiteResult['bars'];
-
-const keyOf = (i: number) => `user:profile:${1_000_000 + i}`;
 
 /**
  * The shared cache beside caches on the heap of one thread. Every value that is read is checked. lru-cache and
@@ -138,7 +139,11 @@ async function compareSets(rounds: Rounds, figures: Figure[], bars: Bars): Promi
 async function compareThreads(quick: boolean, figures: Figure[], bars: Bars): Promise<void> {
   const shared = SharedLRU.create({ maxBytes: 64 << 20 });
   for (let i = 0; i < KEYS; i++) shared.set(keyOf(i), VALUE, { ttl: TTL_MS });
-  const { one, two } = await readRates(shared.handle, KEYS, quick ? 3 : 9);
+  const start = (task: ReaderTask) =>
+    new Worker(new URL('../cache/reader-thread.js', import.meta.url), {
+      workerData: { handle: shared.handle, task },
+    });
+  const { one, two } = await readRates(start, KEYS, quick ? 3 : 9);
   figures.push({ name: 'one thread reading, Zipf 0.99, 100 k', value: `${number(one)} gets/s` });
   figures.push({ name: 'two threads reading the same', value: `${number(two)} gets/s` });
   bars.push(atLeast('two threads against one', two / one, 1.8));

@@ -1,9 +1,11 @@
 import type { MessagePort } from 'node:worker_threads';
+import { type LongRecord, LongRecords } from '../codec/long-records.js';
 import { type Decoded, RecordDecoder } from '../codec/record-decoder.js';
 import { errorRecord, type Reply } from '../codec/reply.js';
 import type { ShapeInterner } from '../codec/shape-interner.js';
 import { ProducerBell } from '../ring/producer-bell.js';
 import { RingReader } from '../ring/ring-reader.js';
+import type { RingNotice } from './ring-keeper.js';
 
 /** Registers a producer's ring with a shard. */
 export interface InboxHandle {
@@ -13,6 +15,8 @@ export interface InboxHandle {
   port: MessagePort;
   /** Records of the shapes that were defined in this ring before: for a thread that takes another's place. */
   definitions?: readonly Uint8Array[];
+  /** Long records of which chunks have come in, for the same. */
+  begun?: readonly LongRecord[];
   /** The producer writes no more. @default false */
   isOrphan?: boolean;
 }
@@ -33,25 +37,35 @@ export class Inbox {
   readonly #reader: RingReader;
   readonly #bell: ProducerBell;
   readonly #port: MessagePort;
+  readonly #longRecords: LongRecords;
+  readonly #notify: (notice: RingNotice) => void;
   #isClosed = false;
   /** What is logged up to here of the ring was logged by an earlier thread, which did not get to say so. */
   #loggedUntil: number;
 
-  /** @param onDefinition called for each shape that the producer defines, but for those of `handle` */
+  /**
+   * @param tally of the shard: see `Board`
+   * @param notify hears of what is read and will not stand in the ring any more, but for what `handle` says
+   */
   constructor(
     handle: InboxHandle,
     tally: Int32Array,
     interner: ShapeInterner,
-    onDefinition: (id: number, record: Uint8Array) => void,
+    notify: (notice: RingNotice) => void,
   ) {
-    this.producer = handle.producer;
+    const { producer } = handle;
+    this.producer = producer;
     this.isOrphan = handle.isOrphan ?? false;
     this.#reader = new RingReader(handle.ring, tally);
     this.taken = this.#reader.taken;
     this.folded = this.taken;
     let isKnown = true;
-    this.decoder = new RecordDecoder(handle.producer, interner, (id, record) => {
-      if (!isKnown) onDefinition(id, record);
+    this.#notify = notify;
+    this.#longRecords = new LongRecords(handle.begun ?? [], (record) =>
+      notify({ type: 'ring:record:begun', producer, record }),
+    );
+    this.decoder = new RecordDecoder(producer, interner, this.#longRecords, (id, record) => {
+      if (!isKnown) notify({ type: 'ring:shape:defined', producer, id, record });
     });
     for (const record of handle.definitions ?? []) {
       const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength);
@@ -114,6 +128,8 @@ export class Inbox {
     this.#reader.acknowledge(count, units, errno);
     this.taken = (this.taken + count) | 0;
     this.#bell.taken(count);
+    const id = this.#longRecords.takeJoined();
+    if (id !== undefined) this.#notify({ type: 'ring:record:taken', producer: this.producer, id });
   }
 
   /** Publishes that everything logged so far is on disk, `more` operations counted in that are acknowledged next. */

@@ -8,6 +8,7 @@ import type { ShardEvent, ShardsOptions } from '../shards.js';
 import { Backoff } from './backoff.js';
 import { type Board, ShardState } from './board.js';
 import type { InboxHandle } from './inbox.js';
+import { RingKeeper, type RingNotice } from './ring-keeper.js';
 import type { ShardCounters } from './shard-counters.js';
 import type { ShardCommand, ShardLogTask, ShardNotice, ShardOutcome, ShardTask } from './shard-task.js';
 
@@ -21,8 +22,8 @@ export type ShardFailure = ShardError | LogError | FencedError;
 interface Seat {
   readonly shard: number;
   control: MessagePort;
-  /** Shapes that each producer has defined in its ring. */
-  readonly definitions: Map<number, Uint8Array[]>;
+  /** By producer: what was read from its ring. */
+  readonly rings: Map<number, RingKeeper>;
   readonly deaths: Backoff;
   appliedAtDeath: number;
   readonly started: Promise<void>;
@@ -124,7 +125,7 @@ export class ShardPool {
     const seat: Seat = {
       shard,
       control: new MessageChannel().port1,
-      definitions: new Map(),
+      rings: new Map(),
       deaths: new Backoff(),
       appliedAtDeath: 0,
       started,
@@ -158,7 +159,8 @@ export class ShardPool {
       mark = undefined;
       inboxes = this.#options.onRestart(shard).map((inbox) => ({
         ...inbox,
-        definitions: (seat.definitions.get(inbox.producer) ?? []).filter((record) => record !== undefined),
+        definitions: seat.rings.get(inbox.producer)?.definitions ?? [],
+        begun: seat.rings.get(inbox.producer)?.begun ?? [],
       }));
     }
   }
@@ -232,15 +234,16 @@ export class ShardPool {
         seat.isRunning = true;
         seat.settleStarted.resolve();
         return;
-      case 'shard:shape:defined': {
-        const { producer, id, record } = notice;
-        const records = seat.definitions.get(producer) ?? [];
-        records[id] = record;
-        seat.definitions.set(producer, records);
+      case 'ring:shape:defined':
+      case 'ring:record:begun':
+      case 'ring:record:taken': {
+        const ring = seat.rings.get(notice.producer) ?? new RingKeeper();
+        seat.rings.set(notice.producer, ring);
+        ring.note(notice);
         return;
       }
       case 'shard:producer:released':
-        seat.definitions.delete(notice.producer);
+        seat.rings.delete(notice.producer);
         this.#options.onReleased(seat.shard, notice.producer);
         return;
       default:
@@ -252,7 +255,7 @@ export class ShardPool {
 function toEvent(
   notice: Exclude<
     ShardNotice,
-    { type: 'shard:thread:started' | 'shard:shape:defined' | 'shard:producer:released' }
+    RingNotice | { type: 'shard:thread:started' } | { type: 'shard:producer:released' }
   >,
 ): ShardEvent {
   switch (notice.type) {

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { ErrorRecord } from '../codec/reply.js';
 import type { ShardEvent, ShardStoreOptions } from '../shards.js';
 import type { InboxHandle } from './inbox.js';
+import type { RingNotice } from './ring-keeper.js';
 
 /** Where a shard's log is, and how it is written. */
 export interface ShardLogTask {
@@ -43,8 +44,7 @@ type Crossing<Event> = Event extends { error: Error } ? Omit<Event, 'error'> & {
 /** From a shard to the owner: events, with errors as they cross threads. */
 export type ShardNotice =
   | { type: 'shard:thread:started' }
-  /** A producer defined a shape: a thread that takes this one's place has to know it. */
-  | { type: 'shard:shape:defined'; producer: number; id: number; record: Uint8Array }
+  | RingNotice
   /** Nothing of an orphan is held here any more. */
   | { type: 'shard:producer:released'; producer: number }
   | Crossing<Exclude<ShardEvent, { type: 'shard:thread:failed' | 'shard:thread:restarted' }>>;

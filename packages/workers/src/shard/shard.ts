@@ -125,12 +125,8 @@ export class Shard {
   };
 
   #register(handle: InboxHandle): void {
-    const { producer } = handle;
-    this.#inboxes.push(
-      new Inbox(handle, this.#board.tally(this.#task.shard), this.#interner, (id, record) =>
-        this.#notify({ type: 'shard:shape:defined', producer, id, record }),
-      ),
-    );
+    const tally = this.#board.tally(this.#task.shard);
+    this.#inboxes.push(new Inbox(handle, tally, this.#interner, (notice) => this.#notify(notice)));
     this.#counters.set(this.#task.shard, 'producers', this.#inboxes.length);
   }
 
@@ -352,8 +348,7 @@ export class Shard {
   }
 
   #isFinished(): boolean {
-    const isCommitted = this.#cycle.committed === this.#drain.position;
-    return this.#stopping && isCommitted && !this.#inboxes.some((inbox) => inbox.hasRecords());
+    return this.#stopping && this.#cycle.committed === this.#drain.position;
   }
 
   /** Stopped, and nothing is left: the thread can end. */
