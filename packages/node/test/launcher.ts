@@ -38,7 +38,10 @@ export class Launcher {
         PATH: process.env.PATH,
         ZMSG_POSTGRES_DSN: dsn,
         ZMSG_DATA_DIR: dataDir,
-        ZMSG_BATCH_SHARDS: '2',
+        // Small, as many engines are opened and closed by these tests.
+        ZMSG_BATCH_SHARDS: '1',
+        ZMSG_BLOOM_ENABLED: 'false',
+        ZMSG_L1_MAX_COST: '8388608',
         ZMSG_BATCH_INTERVAL: '1h', // what is in PostgreSQL has been flushed for a reason
         ...env,
       },
