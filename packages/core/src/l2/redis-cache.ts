@@ -234,7 +234,7 @@ export class RedisCache implements SharedTier {
   }
 
   async fill(key: string, value: Uint8Array, ttlMs: number, lease: TierLease): Promise<boolean> {
-    const stored = encodeTierValue(value, 'stored', ttlMs, this.#now());
+    const stored = encodeTierValue(value, 'loaded', ttlMs, this.#now());
     return (await this.#script(FILL, key, [lease, stored, expiryMs(ttlMs) ?? ''])) === 1;
   }
 
