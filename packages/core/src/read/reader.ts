@@ -6,6 +6,7 @@ import type { L2 } from '../l2/l2.js';
 import type { TierEntry, TierLease } from '../l2/shared-tier.js';
 import type { Loaders } from '../load/loaders.js';
 import type { FleetFlight } from './fleet-flight.js';
+import type { RecentWrites } from './recent-writes.js';
 
 export interface ReaderParts {
   l1: SharedLRU;
@@ -16,6 +17,8 @@ export interface ReaderParts {
   coherence: Coherence | undefined;
   bloom: BloomGate | undefined;
   loaders: Loaders;
+  /** Undefined without a replica. */
+  recent: RecentWrites | undefined;
   /** Time to live of a value that was loaded from the database, milliseconds. */
   defaultTtlMs: number;
 }
@@ -101,11 +104,13 @@ export class Reader {
    */
   supersede(key: string): void {
     this.#flights.delete(key);
+    this.#parts.recent?.add(key);
   }
 
   /** Any key may have been written. */
   supersedeAll(): void {
     this.#flights.clear();
+    this.#parts.recent?.addAll();
   }
 
   #take(key: string, group: Promise<Map<string, Buffer>>): Promise<Buffer | undefined> {
@@ -145,7 +150,7 @@ export class Reader {
 
   /** From the database, or from L2 if another node was faster or is waited for. */
   async #load(key: string, token: number): Promise<Buffer | undefined> {
-    const { l1, l2, fleet, coherence, loaders, defaultTtlMs } = this.#parts;
+    const { l1, l2, fleet, coherence, loaders, recent, defaultTtlMs } = this.#parts;
     const isInDoubt = coherence?.isInDoubt === true;
     // Both at once: one round trip. A lease of L2 is shared, so to wait with it takes it from nobody.
     const turning = isInDoubt ? undefined : fleet?.turn(key);
@@ -161,7 +166,8 @@ export class Reader {
     let value: Buffer | undefined;
     let filled: Promise<unknown> | undefined;
     try {
-      value = await loaders.load(key);
+      const mustBeNew = coherence?.isInDoubt === true || recent?.has(key) === true;
+      value = await loaders.load(key, mustBeNew ? 'primary' : 'replica');
       if (value === undefined) return undefined;
       l1.fill(key, value, token, { ttl: this.#l1Ttl(defaultTtlMs) });
       // Refused by L2 if anything happened to the key since the load began, on whichever node.
