@@ -38,6 +38,7 @@ import type { ZMsgOptions } from './options/zmsg-options.js';
 import { FleetFlight } from './read/fleet-flight.js';
 import { FlightLeases } from './read/flight-leases.js';
 import { Reader } from './read/reader.js';
+import { RecentWrites } from './read/recent-writes.js';
 import { collectStats } from './stats.js';
 import { lockDataDir, walDir } from './store/data-dir.js';
 import { startEmbedded } from './store/embedded.js';
@@ -188,7 +189,7 @@ async function wire(
   // Before the shards apply what an earlier process left: rows whose keys only that one had announced.
   if (bloom !== undefined && existsSync(join(walDir(options.dataDir), 'log.json')))
     await settledWithin(bloom.registered(), REGISTER_TIMEOUT_MS);
-  const loaders = new Loaders(readStore);
+  const loaders = new Loaders(readStore, store);
   const fleet = l2 === undefined ? undefined : openFleetFlight(options, l2, opened, logger);
   const desk = new AuditDesk({
     l1,
@@ -221,6 +222,7 @@ async function wire(
     coherence,
     bloom,
     loaders,
+    recent: readStore === store ? undefined : new RecentWrites(),
     defaultTtlMs: options.defaultTtlMs,
   });
 

@@ -53,7 +53,15 @@ function fleet(size: number, load: Load, waitMs = 30_000, leaseMs = waitMs * 0.6
       await l2.close();
     });
     const none = { coherence: undefined, bloom: undefined };
-    const reader = new Reader({ ...none, l1, l2, fleet: flight, loaders, defaultTtlMs: 60_000 });
+    const reader = new Reader({
+      ...none,
+      l1,
+      l2,
+      fleet: flight,
+      loaders,
+      recent: undefined,
+      defaultTtlMs: 60_000,
+    });
     return { flight, leases, l1, l2, reader };
   };
   return Promise.all(Array.from({ length: size }, node));

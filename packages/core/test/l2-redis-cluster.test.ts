@@ -21,7 +21,7 @@ const endpoint = () => ({
 });
 
 test('keys of all slots are written, read and deleted, and replace works on any node', async () => {
-  const cache = await RedisCache.open({ ...endpoint(), redisPoolSize: 2 }, 5000);
+  const cache = await RedisCache.open({ ...endpoint(), redisPoolSize: 2, commandTimeoutMs: 10_000 }, 5000);
   expect(cache.stats().state).toBe('ready');
   const keys = Array.from({ length: 300 }, (_, n) => `key-${n}`);
   await cache.setMany(keys.map((key) => ({ key, value: Buffer.from(key), ttlMs: 60_000 })));

@@ -6,6 +6,7 @@ import type { L2 } from '../l2/l2.js';
 import type { TierEntry, TierLease } from '../l2/shared-tier.js';
 import type { Loaders } from '../load/loaders.js';
 import type { FleetFlight } from './fleet-flight.js';
+import type { RecentWrites } from './recent-writes.js';
 
 export interface ReaderParts {
   l1: SharedLRU;
@@ -16,6 +17,8 @@ export interface ReaderParts {
   coherence: Coherence | undefined;
   bloom: BloomGate | undefined;
   loaders: Loaders;
+  /** Undefined without a replica. */
+  recent: RecentWrites | undefined;
   /** Time to live of a value that was loaded from the database, milliseconds. */
   defaultTtlMs: number;
 }
@@ -30,6 +33,8 @@ export interface ReaderParts {
 export class Reader {
   readonly #parts: ReaderParts;
   readonly #flights = new Map<string, Promise<Buffer | undefined>>();
+  /** Flights that have begun. */
+  started = 0;
 
   constructor(parts: ReaderParts) {
     this.#parts = parts;
@@ -99,11 +104,13 @@ export class Reader {
    */
   supersede(key: string): void {
     this.#flights.delete(key);
+    this.#parts.recent?.add(key);
   }
 
   /** Any key may have been written. */
   supersedeAll(): void {
     this.#flights.clear();
+    this.#parts.recent?.addAll();
   }
 
   #take(key: string, group: Promise<Map<string, Buffer>>): Promise<Buffer | undefined> {
@@ -118,6 +125,7 @@ export class Reader {
 
   async #fly(keys: readonly string[]): Promise<Map<string, Buffer>> {
     const { l1, l2, bloom } = this.#parts;
+    this.started += 1;
     const tokens = new Map(keys.map((key) => [key, l1.fillToken(key)]));
     const token = (key: string) => tokens.get(key) as number;
     const values = new Map<string, Buffer>();
@@ -142,7 +150,7 @@ export class Reader {
 
   /** From the database, or from L2 if another node was faster or is waited for. */
   async #load(key: string, token: number): Promise<Buffer | undefined> {
-    const { l1, l2, fleet, coherence, loaders, defaultTtlMs } = this.#parts;
+    const { l1, l2, fleet, coherence, loaders, recent, defaultTtlMs } = this.#parts;
     const isInDoubt = coherence?.isInDoubt === true;
     // Both at once: one round trip. A lease of L2 is shared, so to wait with it takes it from nobody.
     const turning = isInDoubt ? undefined : fleet?.turn(key);
@@ -158,7 +166,8 @@ export class Reader {
     let value: Buffer | undefined;
     let filled: Promise<unknown> | undefined;
     try {
-      value = await loaders.load(key);
+      const mustBeNew = coherence?.isInDoubt === true || recent?.has(key) === true;
+      value = await loaders.load(key, mustBeNew ? 'primary' : 'replica');
       if (value === undefined) return undefined;
       l1.fill(key, value, token, { ttl: this.#l1Ttl(defaultTtlMs) });
       // Refused by L2 if anything happened to the key since the load began, on whichever node.
