@@ -106,15 +106,17 @@ test('an auditor that is killed puts no node in doubt', async () => {
 test('wrong usage and what cannot be reached are one clear line, with exit code 2', async () => {
   const secret = 'postgresql://u:geheim@127.0.0.1:1/d';
   const nowhere = { ZMSG_REDIS_ADDR: '127.0.0.1:1', ZMSG_POSTGRES_DSN: secret };
-  const { env: there } = await openFleet();
-  const nobody = { ...there, ZMSG_CACHE_PREFIX: freshPrefix() };
+  const empty = {
+    ZMSG_POSTGRES_DSN: await createDatabase(inject('postgresPort')),
+    ZMSG_REDIS_ADDR: redis.addr,
+  };
   const cases = [
     [{}, [], /there is no redis_addr/],
     [{ ZMSG_REDIS_ADDR: redis.addr }, ['--rate', '0'], /--rate.* is invalid/],
     [{}, ['--keys-file', '/nowhere/keys'], /ENOENT/],
     [nowhere, [], /Redis cannot be reached/],
     [{ ...nowhere, ZMSG_REDIS_ADDR: redis.addr }, [], /ECONNREFUSED/],
-    [nobody, [], /no node is there/],
+    [empty, [], /no engine was ever opened/],
   ] as [NodeJS.ProcessEnv, string[], RegExp][];
   const results = await Promise.all(cases.map(([env, args]) => run(env, ...args)));
   for (const [at, { code, stdout, stderr }] of results.entries()) {
