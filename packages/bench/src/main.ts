@@ -5,6 +5,7 @@ import { withStage } from './stage.js';
 import type { LocalSuite, Suite, SuiteResult } from './suite.js';
 import { builders } from './suites/builders.js';
 import { cache } from './suites/cache.js';
+import { coherence } from './suites/coherence.js';
 import { counters } from './suites/counters.js';
 import { flush } from './suites/flush.js';
 import { hitRatio } from './suites/hit-ratio.js';
@@ -37,6 +38,7 @@ const SUITES: readonly (Suite | LocalSuite)[] = [
   }),
   reads,
   cache,
+  coherence,
   counters,
   flush,
   recovery,

@@ -15,6 +15,7 @@ export {
 } from '@zmsg/workers';
 export type { Batch } from './batch.js';
 export type { CacheOptions, DelayOptions, PeriodicOptions } from './call-options.js';
+export type { CoherenceEvent, CoherenceStats } from './coherence/coherence.js';
 export type {
   DeadLetter,
   DeadLetterDetails,

@@ -33,6 +33,8 @@ export class Channel {
   readonly #options: ChannelOptions;
   #publisher: RedisClient | undefined;
   #subscriber: RedisClient | undefined;
+  /** Resolves when the publisher is ready; undefined: nobody waits for it. */
+  #publishing: Promise<void> | undefined;
   #waitingBytes = 0;
   #isClosed = false;
 
@@ -82,26 +84,48 @@ export class Channel {
     const silent = this.#subscriber;
     if (this.#isClosed || this.#publisher === undefined || silent?.status !== 'ready') return;
     this.#subscriber = this.#subscribe(this.#publisher);
-    void giveUp(silent);
+    void disconnectRedis(silent, DISCONNECT_TIMEOUT_MS);
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     const clients = [this.#subscriber, this.#publisher].filter((client) => client !== undefined);
-    await Promise.all(clients.map(giveUp));
+    await Promise.all(clients.map((client) => disconnectRedis(client, DISCONNECT_TIMEOUT_MS)));
   }
 
   #subscribe(publisher: RedisClient): RedisClient {
     const { name, onMessage, onSubscribed, onLost, onError } = this.#options;
     const client = this.#connect('wait');
-    client.on('messageBuffer', (_channel: Buffer, message: Buffer) => onMessage(message));
-    client.on('close', onLost);
+    // One that was given up may still say something.
+    const isCurrent = () => client === this.#subscriber && !this.#isClosed;
+    client.on('messageBuffer', (_channel: Buffer, message: Buffer) => {
+      if (isCurrent()) onMessage(message);
+    });
+    client.on('close', () => {
+      if (isCurrent()) onLost();
+    });
     client.on('ready', () => {
-      Promise.all([client.subscribe(name), whenReady(publisher)]).then(() => {
-        if (client === this.#subscriber && client.status === 'ready') onSubscribed();
-      }, onError);
+      Promise.all([client.subscribe(name), this.#whenReady(publisher)]).then(
+        () => {
+          if (isCurrent() && client.status === 'ready') onSubscribed();
+        },
+        (error: Error) => {
+          if (isCurrent()) onError(error);
+        },
+      );
     });
     return client;
+  }
+
+  #whenReady(publisher: RedisClient): Promise<void> | undefined {
+    if (publisher.status === 'ready') return undefined;
+    this.#publishing ??= new Promise((resolve) => {
+      publisher.once('ready', () => {
+        this.#publishing = undefined;
+        resolve();
+      });
+    });
+    return this.#publishing;
   }
 
   #connect(whenAway: 'refuse' | 'wait'): RedisClient {
@@ -115,15 +139,4 @@ export class Channel {
       onError: this.#options.onError,
     });
   }
-}
-
-async function whenReady(client: RedisClient): Promise<void> {
-  if (client.status === 'ready') return;
-  await new Promise<void>((resolve) => client.once('ready', () => resolve()));
-}
-
-async function giveUp(client: RedisClient): Promise<void> {
-  client.removeAllListeners();
-  client.on('error', () => {}); // of a connection that nobody waits for
-  await disconnectRedis(client, DISCONNECT_TIMEOUT_MS);
 }

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { Cluster } from 'ioredis';
+import { Cluster, type Redis } from 'ioredis';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { connectRedis, disconnectRedis, type RedisClient, type RedisEndpoint } from './redis-client.js';
-import { runScript, type ScriptArgument } from './run-script.js';
+import { runScript, runScriptText, type ScriptArgument } from './run-script.js';
+import { SetBatch } from './set-batch.js';
 import {
   type SharedTier,
   type TierEnd,
@@ -90,6 +91,9 @@ export class RedisCache implements SharedTier {
   readonly #monotonicNow: () => number;
   readonly #commandTimeoutMs: number;
   readonly #maxInFlight: number;
+  readonly #servers: string;
+  #onReconnect: () => void = () => {};
+  readonly #sets = new SetBatch((script, names, args) => this.#sendSets(script, names, args));
   #next = 0;
   #rotates = false;
   #closed = false;
@@ -99,6 +103,7 @@ export class RedisCache implements SharedTier {
 
   private constructor(options: RedisCacheOptions) {
     this.#prefix = `${options.cachePrefix}v:`;
+    this.#servers = `${options.cachePrefix}servers`;
     this.#now = options.now ?? Date.now;
     this.#monotonicNow = options.monotonicNow ?? (() => performance.now());
     this.#commandTimeoutMs = options.commandTimeoutMs ?? 250;
@@ -122,7 +127,19 @@ export class RedisCache implements SharedTier {
       }),
     );
     this.#cluster = this.#clients[0] instanceof Cluster;
-    for (const client of this.#clients) client.on('ready', () => this.#breaker.hurry());
+    for (const client of this.#clients) {
+      let isNew = true;
+      client.on('ready', () => {
+        if (!isNew) this.#onReconnect();
+        isNew = false;
+        this.#breaker.hurry();
+      });
+      client.on('close', () => {
+        isNew = false;
+      });
+      // Of a cluster, whose client stays ready when one of its servers is replaced.
+      client.on('-node', () => this.#onReconnect());
+    }
   }
 
   /**
@@ -170,16 +187,20 @@ export class RedisCache implements SharedTier {
   }
 
   async set(key: string, value: Uint8Array, ttlMs: number): Promise<void> {
-    const client = this.#writer();
-    await this.#calls.run(this.#store(client, { key, value, ttlMs }));
+    // In a cluster the keys of a command must share a slot; auto-pipelining sends those of one turn together.
+    if (this.#cluster || !(ttlMs > 0)) {
+      await this.#calls.run(this.#store(this.#writer(), { key, value, ttlMs }));
+      return;
+    }
+    this.#checkWriter();
+    const stored = encodeTierValue(value, 'cached', ttlMs, this.#now());
+    await this.#sets.add(this.#prefix + key, stored, expiryMs(ttlMs));
   }
 
   async setMany(entries: readonly TierWrite[]): Promise<void> {
     if (entries.length === 0) return;
     for (const entry of entries) assertFits(entry.value);
-    const client = this.#writer();
-    // Auto-pipelining sends the commands of one turn together.
-    await this.#calls.run(Promise.all(entries.map((entry) => this.#store(client, entry))));
+    await Promise.all(entries.map(({ key, value, ttlMs }) => this.set(key, value, ttlMs)));
   }
 
   async delete(keys: readonly string[]): Promise<void> {
@@ -235,8 +256,8 @@ export class RedisCache implements SharedTier {
 
   /** Scans by and by: what is written meanwhile may be deleted, too. */
   async clear(): Promise<void> {
-    const first = this.#writer();
-    const nodes = first instanceof Cluster ? first.nodes('master') : [first];
+    const nodes = this.#masters();
+    const servers = await this.#serverIds();
     const match = `${this.#prefix.replace(/[\\*?[\]]/g, '\\$&')}*`;
     for (const node of nodes) {
       let cursor = '0';
@@ -246,6 +267,21 @@ export class RedisCache implements SharedTier {
         cursor = next.toString();
       } while (cursor !== '0');
     }
+    await this.#calls.run(this.#writer().sadd(this.#servers, ...servers));
+  }
+
+  /** Redis itself holds the run ids of the servers that had everything, or were cleared. */
+  async hasOtherServers(): Promise<boolean> {
+    const servers = await this.#serverIds();
+    const known = await this.#calls.run(this.#writer().smembers(this.#servers));
+    if (known.length > 0) return servers.some((server) => !known.includes(server));
+    // The first node to come, or an empty Redis.
+    await this.#calls.run(this.#writer().sadd(this.#servers, ...servers));
+    return false;
+  }
+
+  onReconnect(listener: () => void): void {
+    this.#onReconnect = listener;
   }
 
   async ping(): Promise<number> {
@@ -274,8 +310,19 @@ export class RedisCache implements SharedTier {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#sets.flush();
     await this.#calls.idle();
     await Promise.all(this.#clients.map((client) => disconnectRedis(client, this.#commandTimeoutMs * 2)));
+  }
+
+  #masters(): Redis[] {
+    const client = this.#writer();
+    return client instanceof Cluster ? client.nodes('master') : [client];
+  }
+
+  async #serverIds(): Promise<string[]> {
+    const infos = await this.#calls.run(Promise.all(this.#masters().map((node) => node.info('server'))));
+    return infos.map((info) => /run_id:(\w+)/.exec(info)?.[1] ?? 'unknown');
   }
 
   #store(client: RedisClient, { key, value, ttlMs }: TierWrite): Promise<unknown> {
@@ -315,16 +362,34 @@ export class RedisCache implements SharedTier {
     return undefined;
   }
 
-  /** @throws TierError */
+  /** The connection for a write, after those that were called for before. @throws TierError */
   #writer(): RedisClient {
+    this.#sets.flush();
+    return this.#checkWriter();
+  }
+
+  /** @throws TierError */
+  #checkWriter(): RedisClient {
     const client = this.#clients[0];
     if (client?.status === 'ready' && this.#admits()) return client;
     this.#refused += 1;
     throw new TierError('refused', this.#closed ? 'the shared cache is closed' : 'Redis is away');
   }
 
+  async #sendSets(
+    script: string,
+    names: readonly string[],
+    args: readonly ScriptArgument[],
+  ): Promise<unknown> {
+    // What was taken goes out, or fails as any command does: whatever became of Redis since.
+    const client = this.#clients[0] as RedisClient;
+    return this.#calls.run(runScriptText(client, script, names, args), names.length);
+  }
+
   #admits(): boolean {
-    return !this.#closed && this.#breaker.allows() && this.#calls.inFlight < this.#maxInFlight;
+    return (
+      !this.#closed && this.#breaker.allows() && this.#calls.inFlight + this.#sets.size < this.#maxInFlight
+    );
   }
 
   #rotateNextTurn(): void {

@@ -1,5 +1,6 @@
 /** A key that waits for its batch. */
 interface Waiting {
+  value: Promise<Buffer | undefined>;
   resolve: (value: Buffer | undefined) => void;
   reject: (error: unknown) => void;
 }
@@ -12,7 +13,8 @@ const MAX_KEYS = 10_000;
 
 /**
  * Collects the keys that are asked for in one turn of the event loop and loads them with one call
- * (the idea of dataloader). Whoever asks has made sure that no key is asked for twice at a time.
+ * (the idea of dataloader). A key is asked for twice when it was written in between: before the query was
+ * sent, one answer is new enough for both.
  */
 export class LoadBatch {
   readonly #load: BatchLoad;
@@ -23,13 +25,20 @@ export class LoadBatch {
   }
 
   get(key: string): Promise<Buffer | undefined> {
+    const joined = this.#waiting.get(key);
+    // Callers own what they get.
+    if (joined !== undefined) return joined.value.then((value) => value && Buffer.from(value));
     if (this.#waiting.size >= MAX_KEYS) this.#dispatch();
     // setImmediate, not a microtask: the answers of one L2 pipeline arrive in one turn, but at
     // different depths of the microtask queue.
     if (this.#waiting.size === 0) setImmediate(() => this.#dispatch());
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(key, { resolve, reject });
+    let resolve!: Waiting['resolve'];
+    let reject!: Waiting['reject'];
+    const value = new Promise<Buffer | undefined>((...settle) => {
+      [resolve, reject] = settle;
     });
+    this.#waiting.set(key, { value, resolve, reject });
+    return value;
   }
 
   #dispatch(): void {

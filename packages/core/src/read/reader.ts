@@ -26,6 +26,8 @@ export interface ReaderParts {
 export class Reader {
   readonly #parts: ReaderParts;
   readonly #flights = new Map<string, Promise<Buffer | undefined>>();
+  /** Flights that have begun. */
+  started = 0;
   l1Hits = 0;
   l1Misses = 0;
 
@@ -109,6 +111,7 @@ export class Reader {
 
   async #fly(keys: readonly string[]): Promise<Map<string, Buffer>> {
     const { l1, l2, bloom } = this.#parts;
+    this.started += 1;
     const tokens = new Map(keys.map((key) => [key, l1.fillToken(key)]));
     const token = (key: string) => tokens.get(key) as number;
     const values = new Map<string, Buffer>();

@@ -90,7 +90,7 @@ export class Writer {
     if (l2 === undefined) return;
     await l2.setMany(entries);
     for (const [at, { key, value, ttlMs }] of entries.entries()) {
-      this.#confirm(key, value, ttlMs, tokens[at] as number);
+      this.#confirm(key, value, ttlMs, tokens[at] as Placed);
     }
     await coherence?.publish(entries.map(({ key }) => key));
   }
@@ -254,23 +254,33 @@ export class Writer {
   }
 
   /** Puts the value into L1 and makes every load that began earlier too old to be filled. */
-  #place(key: string, data: Uint8Array, ttlMs: number): number {
-    const { l1, reader, coherence } = this.#parts;
+  #place(key: string, data: Uint8Array, ttlMs: number): Placed {
+    const { l1, l2, reader, coherence } = this.#parts;
     l1.set(key, data, { ttl: coherence?.l1Ttl(ttlMs) ?? ttlMs });
     reader.supersede(key);
-    return l1.fillToken(key);
+    return { token: l2 === undefined ? 0 : l1.fillToken(key), flights: reader.started };
   }
 
   /**
-   * Comes after L2 was written: a reader may have missed L1 (evicted) and filled the old value from L2 in
-   * between, or be about to. With the token unchanged nothing else happened to the key since; else what is
-   * newest is in L2.
+   * Comes after L2 was written. A read that began since the value was placed may have missed L1 (evicted) and
+   * taken the old value from L2, to fill it, or about to. With the token unchanged nothing else happened to
+   * the key since; else what is newest is in L2. Without such a read, whatever is in L1 is right: a second
+   * set for each would cost a third of `cacheOnly`.
    */
-  #confirm(key: string, data: Uint8Array, ttlMs: number, token: number): void {
-    const { l1, coherence } = this.#parts;
+  #confirm(key: string, data: Uint8Array, ttlMs: number, { token, flights }: Placed): void {
+    const { l1, reader, coherence } = this.#parts;
+    if (flights === reader.started) return;
     if (l1.fillToken(key) === token) l1.set(key, data, { ttl: coherence?.l1Ttl(ttlMs) ?? ttlMs });
     else l1.delete(key);
   }
+}
+
+/** A value that was put into L1 ahead of L2. */
+interface Placed {
+  /** Of its key, from then on. */
+  token: number;
+  /** Flights of the reader that had begun. */
+  flights: number;
 }
 
 /** Whether the task can make a row that was not there. */
