@@ -243,6 +243,12 @@ test('an audit that cannot be made says why', async () => {
   const { redisAddr, ...noRedis } = config;
   await expect(auditFleet({ config: noRedis })).rejects.toThrow(/no redis_addr/);
   await expect(auditFleet({ config: { redisAddr } as ZMsgOptions })).rejects.toThrow(/no postgres_dsn/);
+  const postgresDsn = await createDatabase(inject('postgresPort'));
+  await expect(auditFleet({ config: { ...config, postgresDsn } })).rejects.toThrow(
+    /no engine was ever opened/,
+  );
+  const away = 'postgresql://u:geheim@127.0.0.1:1/d';
+  await expect(auditFleet({ config: { ...config, postgresDsn: away } })).rejects.toThrow(/ECONNREFUSED/);
   const nobody = { ...config, cachePrefix: freshPrefix() };
   await expect(auditFleet({ config: nobody })).rejects.toThrow(/no node is there/);
 });

@@ -82,6 +82,9 @@ async function nodesOf(link: AuditLink): Promise<Set<string>> {
     return await link.nodes();
   } catch (error) {
     if (!(error instanceof StoreError && error.sqlState === UNDEFINED_TABLE)) throw error;
-    throw new ConfigError('no engine was ever opened on this database', { key: 'postgres_dsn', cause: error });
+    throw new ConfigError('no engine was ever opened on this database', {
+      key: 'postgres_dsn',
+      cause: error,
+    });
   }
 }
