@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { addAudit } from './commands/audit.js';
 import { addDeadLetters } from './commands/dead-letters.js';
 import { addDemo } from './commands/demo.js';
 import { addMigrate } from './commands/migrate.js';
@@ -9,6 +10,7 @@ import { addWal } from './commands/wal.js';
 
 /** Each command is a file in `commands/` with one function that adds it. */
 const program = new Command('zmsg-node').description('Launcher and operator’s tool of zmsg.');
+addAudit(program);
 addDeadLetters(program);
 addDemo(program);
 addMigrate(program);

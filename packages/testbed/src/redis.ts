@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { freePort } from './free-port.js';
 import { findRedisServer } from './redis-binary.js';
 
@@ -61,6 +62,16 @@ export class RedisServer {
     });
     child.removeAllListeners('exit');
     child.unref();
+  }
+
+  /** One command over a connection of its own. */
+  async call(command: string, ...args: string[]): Promise<unknown> {
+    const client = new Redis(this.port, '127.0.0.1');
+    try {
+      return await client.call(command, ...args);
+    } finally {
+      client.disconnect();
+    }
   }
 
   /** SIGSTOP: connections stay open and nothing answers. */

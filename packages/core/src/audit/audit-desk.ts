@@ -80,7 +80,7 @@ export class AuditDesk {
       hashed = 0;
       await nextTurn();
     }
-    return { kind: 'copies', copies };
+    return { kind: 'copies', name: name(), copies };
   }
 
   async #load(keys: readonly string[]): Promise<Loaded[]> {

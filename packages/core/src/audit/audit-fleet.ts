@@ -1,3 +1,4 @@
+import { StoreError } from '@zmsg/workers';
 import { fleetChannel } from '../coherence/coherence.js';
 import { ConfigError } from '../error.js';
 import { resolveOptions } from '../options/resolve.js';
@@ -57,7 +58,7 @@ async function audit(
   const link = new AuditLink({ endpoint, channel: fleetChannel(resolved), store, now });
   try {
     await link.open(CONNECT_TIMEOUT_MS);
-    if ((await link.nodes()).size === 0) {
+    if ((await nodesOf(link)).size === 0) {
       throw new ConfigError('no node is there: none is entered in the database, and none is heard');
     }
     const roster = new Roster();
@@ -71,5 +72,19 @@ async function audit(
     return await auditor.run();
   } finally {
     await Promise.all([link.close(), shared.close()]);
+  }
+}
+
+const UNDEFINED_TABLE = '42P01';
+
+async function nodesOf(link: AuditLink): Promise<Set<string>> {
+  try {
+    return await link.nodes();
+  } catch (error) {
+    if (!(error instanceof StoreError && error.sqlState === UNDEFINED_TABLE)) throw error;
+    throw new ConfigError('no engine was ever opened on this database', {
+      key: 'postgres_dsn',
+      cause: error,
+    });
   }
 }

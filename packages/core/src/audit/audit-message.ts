@@ -39,7 +39,7 @@ export type Loaded =
 
 export type AuditReply =
   | { readonly kind: 'sample'; readonly name: NodeName; readonly keys: readonly string[] }
-  | { readonly kind: 'copies'; readonly copies: readonly (Copy | undefined)[] }
+  | { readonly kind: 'copies'; readonly name: NodeName; readonly copies: readonly (Copy | undefined)[] }
   | { readonly kind: 'load'; readonly loaded: readonly Loaded[] }
   /** It is still at work on an earlier request. */
   | { readonly kind: 'busy' };
@@ -71,14 +71,13 @@ export function decodeRequest(bytes: Buffer): AuditRequest | undefined {
 
 export function encodeReply(reply: AuditReply): Buffer {
   switch (reply.kind) {
-    case 'sample': {
-      const { host, pid, nodeId } = reply.name;
-      return packr.pack([reply.kind, reply.keys, host, pid, nodeId ?? null]);
-    }
+    case 'sample':
+      return packr.pack([reply.kind, reply.keys, ...nameParts(reply.name)]);
     case 'copies':
       return packr.pack([
         reply.kind,
         reply.copies.map((copy) => copy && [Buffer.from(copy.digest, 'hex'), copy.expiresAtMs]),
+        ...nameParts(reply.name),
       ]);
     case 'load':
       return packr.pack([
@@ -99,15 +98,16 @@ export function decodeReply(bytes: Buffer, keys: number): AuditReply | undefined
   const [kind, list, host, pid, nodeId] = unpack(bytes);
   if (kind === 'busy') return { kind };
   if (!Array.isArray(list)) return undefined;
-  if (kind === 'sample') {
-    if (!areKeys(list) || typeof host !== 'string' || typeof pid !== 'number') return undefined;
-    const name = { host, pid, nodeId: typeof nodeId === 'number' ? nodeId : undefined };
-    return { kind, keys: list, name };
-  }
-  if (list.length !== keys) return undefined;
-  if (kind === 'copies') return { kind, copies: list.map(readCopy) };
-  if (kind === 'load') return { kind, loaded: list.map(readLoaded) };
+  if (kind === 'load' && list.length === keys) return { kind, loaded: list.map(readLoaded) };
+  if (typeof host !== 'string' || typeof pid !== 'number') return undefined;
+  const name = { host, pid, nodeId: typeof nodeId === 'number' ? nodeId : undefined };
+  if (kind === 'sample' && areKeys(list)) return { kind, keys: list, name };
+  if (kind === 'copies' && list.length === keys) return { kind, copies: list.map(readCopy), name };
   return undefined;
+}
+
+function nameParts({ host, pid, nodeId }: NodeName): readonly unknown[] {
+  return [host, pid, nodeId ?? null];
 }
 
 function readCopy(value: unknown): Copy | undefined {

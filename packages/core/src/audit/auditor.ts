@@ -82,7 +82,7 @@ export class Auditor {
       await sleep(Math.max(0, nextMs - now()));
     }
     this.#follow.endAll();
-    return this.#tally.report({ startedAtMs, durationMs: now() - startMs }, roster, this.#follow);
+    return this.#tally.report({ startedAtMs, durationMs: Math.round(now() - startMs) }, roster, this.#follow);
   }
 
   /** Up to `count` keys that are not followed already. */

@@ -94,7 +94,9 @@ export class FleetView {
     const byNode = new Map<string, readonly (Copy | undefined)[]>();
     for (const [instance, bytes] of await link.request(undefined, body, roster.responsive, timeoutMs)) {
       const reply = decodeReply(bytes, keys.length);
-      if (reply?.kind === 'copies') byNode.set(instance, reply.copies);
+      if (reply?.kind !== 'copies') continue;
+      roster.name(instance, reply.name);
+      byNode.set(instance, reply.copies);
     }
     roster.count(new Set(byNode.keys()));
     return byNode;

@@ -158,14 +158,14 @@ export class FollowUp {
   }
 
   #seeAgain(followed: Followed, place: string, suspect: Suspect, sight: Sight): void {
-    const { key, look, verdict, answered, startMs } = sight;
+    const { key, look, answered, startMs } = sight;
     const isShared = place === L2_PLACE;
     if (!isShared && !answered.has(place)) return; // as it was, for all that is known
     const copy = isShared ? look.shared : look.copies.get(place);
     if (copy === undefined || !isSame(copy, suspect.copy)) {
       followed.suspects.delete(place);
       this.#tell(key, place, suspect, true);
-    } else if (verdict.differing.has(place)) {
+    } else if (isWrong(copy, place, suspect, sight)) {
       suspect.lastMs = Math.max(suspect.lastMs, startMs);
       suspect.invalidatedMs = sight.invalidatedMs;
     } else {
@@ -190,11 +190,25 @@ export class FollowUp {
       key,
       place,
       against,
-      ageMs: lastMs - firstMs,
-      sinceInvalidationMs: invalidatedMs === undefined ? undefined : Math.max(0, lastMs - invalidatedMs),
+      // Rounded down: at least.
+      ageMs: Math.floor(lastMs - firstMs),
+      sinceInvalidationMs:
+        invalidatedMs === undefined ? undefined : Math.floor(Math.max(0, lastMs - invalidatedMs)),
       isGone,
     });
   }
+}
+
+/**
+ * What the database was seen to disagree with stays wrong until it agrees: when the row changes again, the
+ * copies that were right are old, too, and nobody is left to show that these bytes are the loader's.
+ */
+function isWrong(copy: Copy, place: string, { against }: Suspect, { look, verdict }: Sight): boolean {
+  const { truth, shared } = look;
+  if (against !== 'database' || truth === undefined || shared?.kind === 'cached') {
+    return verdict.differing.has(place);
+  }
+  return copy.digest !== truth.digest;
 }
 
 /** Clocks are read in two steps, so an expiry that did not change may seem to by some milliseconds. */

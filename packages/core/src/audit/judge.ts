@@ -46,6 +46,7 @@ export interface Rules {
  * other.
  */
 export function judge({ copies, shared, truth }: KeyLook, { isExact, isEvicting }: Rules): Verdict {
+  if (copies.size === 0 && shared === undefined) return compare(new Map(), undefined, 'nothing');
   let isUnlike = false;
   if (truth !== undefined && shared?.kind !== 'cached') {
     const all = new Map(copies);
