@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { type Shards, startShards } from '@zmsg/workers';
 import type { Logger } from 'pino';
 import { SharedLRU } from 'sharedarraybuffer-lru';
+import { EngineThreads } from './attach/engine-threads.js';
+import { ownerCalls } from './attach/owner-calls.js';
 import type { BloomBits } from './bloom/bloom-bits.js';
 import { BloomGate } from './bloom/bloom-gate.js';
 import { BloomShare, type ShareEvent } from './bloom/bloom-share.js';
@@ -15,9 +17,10 @@ import {
   type OpenDelayQueue,
   openDelayQueue,
 } from './delay/open-delay-queue.js';
+import type { EngineCalls } from './engine-calls.js';
 import type { EngineEvent } from './events.js';
 import { IdGenerator } from './ids/id-generator.js';
-import { type ParsedId, parseId } from './ids/parse-id.js';
+import { parseId } from './ids/parse-id.js';
 import { L2 } from './l2/l2.js';
 import { RedisCache } from './l2/redis-cache.js';
 import { connectRedis, disconnectRedis, settledWithin } from './l2/redis-client.js';
@@ -33,30 +36,27 @@ import type { ZMsgOptions } from './options/zmsg-options.js';
 import { FleetFlight } from './read/fleet-flight.js';
 import { FlightLeases } from './read/flight-leases.js';
 import { Reader } from './read/reader.js';
-import { collectStats, type EngineStats } from './stats.js';
+import { collectStats } from './stats.js';
 import { lockDataDir, walDir } from './store/data-dir.js';
 import { startEmbedded } from './store/embedded.js';
 import { Store } from './store/store.js';
 import { Writer } from './write/writer.js';
 
 /** The wired parts of an open engine. */
-export interface Engine {
+export interface Engine extends EngineCalls {
   readonly options: ResolvedOptions;
   readonly store: Store;
+  /** Where loads are read from. */
+  readonly readStore: Store;
   readonly reader: Reader;
   readonly writer: Writer;
   readonly shards: Shards;
-  readonly bloom: BloomGate | undefined;
   readonly ids: IdGenerator;
   readonly deadLetters: DeadLetters;
-  addLoader(prefix: string, source: LoaderSource, options: { bloom?: boolean } | undefined): void;
-  parseId(id: string): ParsedId;
-  migrations(): Migrations;
-  delayQueue(): Promise<DelayQueue>;
-  stats(): EngineStats;
+  /** The other threads of this process that have the engine. */
+  readonly threads: EngineThreads;
   /** For what no call's promise tells. */
   readonly logger: Logger;
-  close(): Promise<void>;
 }
 
 /** Longest wait for a connection, at open and later, milliseconds. */
@@ -132,8 +132,13 @@ async function wire(
   options: ResolvedOptions,
   logger: Logger,
   opened: Opened,
-  onEvent: (event: EngineEvent) => void,
+  tell: (event: EngineEvent) => void,
 ): Promise<Engine> {
+  let threads: EngineThreads | undefined;
+  const onEvent = (event: EngineEvent) => {
+    tell(event);
+    threads?.broadcast(event);
+  };
   const lock = lockDataDir(options.dataDir);
   opened.onClose(() => lock.release());
   const connectionString = options.postgresDsn ?? (await embedded(options, logger, opened));
@@ -262,40 +267,64 @@ async function wire(
   opened.onClose(async () => (await queue)?.close());
   if (await hasDelayQueue(store, options)) await delayQueue();
 
-  return {
+  const registerLoader = (
+    prefix: string,
+    source: LoaderSource,
+    loaderOptions: { bloom?: boolean } | undefined,
+  ) => {
+    loaders.register(prefix, source);
+    const scanned = typeof source !== 'function' && (loaderOptions?.bloom ?? source.bloom ?? true);
+    if (scanned) bloom?.addSource({ prefix, table: source.table, key: source.key });
+    else bloom?.exempt(prefix);
+  };
+  const stats = () =>
+    collectStats({ l1, l2, fleet, coherence, bloom, loaders, stores: [...new Set([store, readStore])], shards });
+  threads = new EngineThreads({
+    l1,
+    ids: ids.handle,
+    shards,
+    // With Redis a key is announced to the other nodes as well.
+    bloom: options.redisAddr === undefined ? bloom?.bits.handle : undefined,
+    options: {
+      bloomEnabled: options.bloomEnabled,
+      defaultTtlMs: options.defaultTtlMs,
+      shutdownTimeoutMs: options.shutdownTimeoutMs,
+      idEpochMs: options.idEpochMs,
+    },
+    calls: (thread) => ownerCalls(engine, thread),
+    registerLoader,
+    stats,
+    onEvent,
+  });
+  opened.onClose(() => threads.close());
+
+  const engine: Engine = {
     options,
     logger,
     store,
+    readStore,
     reader,
     writer,
     shards,
-    bloom,
     ids,
+    threads,
     deadLetters: new DeadLetters(store, {
       beforePut: (key) => writer.announce([key]),
       afterPut: (key) => writer.forget(key),
     }),
+    isClosed: false,
+    mayExist: (key) => bloom?.mayExist(key) ?? true,
     addLoader(prefix, source, loaderOptions) {
-      loaders.register(prefix, source);
-      const scanned = typeof source !== 'function' && (loaderOptions?.bloom ?? source.bloom ?? true);
-      if (scanned) bloom?.addSource({ prefix, table: source.table, key: source.key });
-      else bloom?.exempt(prefix);
+      registerLoader(prefix, source, loaderOptions);
+      threads.loaders.superseded(prefix);
     },
     parseId: (id) => parseId(id, options.idEpochMs),
     migrations: () => new Migrations(store, { onApplied }),
     delayQueue,
-    stats: () =>
-      collectStats({
-        l1,
-        l2,
-        fleet,
-        coherence,
-        bloom,
-        reader,
-        loaders,
-        stores: [...new Set([store, readStore])],
-        shards,
-      }),
+    stats,
+    openThread: () => threads.open(),
+    listen: () => {}, // all events are told
+    drain: () => threads.drain(),
     close: () =>
       opened.close().catch((error: unknown) => {
         // Also for those who are not listening any more: what stayed behind.
@@ -303,6 +332,7 @@ async function wire(
         throw error;
       }),
   };
+  return engine;
 }
 
 async function embedded(options: ResolvedOptions, logger: Logger, opened: Opened): Promise<string> {

@@ -5,11 +5,10 @@ import type { Coherence, CoherenceStats } from './coherence/coherence.js';
 import type { L2 } from './l2/l2.js';
 import type { Loaders } from './load/loaders.js';
 import type { FleetFlight, FleetFlightStats } from './read/fleet-flight.js';
-import type { Reader } from './read/reader.js';
 import type { Store } from './store/store.js';
 
 export interface EngineStats {
-  /** Reads of this engine that L1 answered, 0 to 1. */
+  /** Reads of this engine that L1 answered, 0 to 1; of all threads, see `l1`. */
   l1HitRate: number;
   /** Reads that L2 answered, of those that L1 did not; 0 without L2. */
   l2HitRate: number;
@@ -35,19 +34,17 @@ export interface StatsParts {
   fleet: FleetFlight | undefined;
   coherence: Coherence | undefined;
   bloom: BloomGate | undefined;
-  reader: Reader;
   loaders: Loaders;
   stores: readonly Store[];
   shards: { stats(): ShardsStats };
 }
 
 export function collectStats(parts: StatsParts): EngineStats {
-  const { l1, l2, fleet, coherence, bloom, reader, loaders, stores, shards } = parts;
+  const { l1, l2, fleet, coherence, bloom, loaders, stores, shards } = parts;
   const tier = l2?.stats();
   return {
-    l1HitRate: ratio(reader.l1Hits, reader.l1Misses),
+    ...l1Stats(l1),
     l2HitRate: tier === undefined ? 0 : ratio(tier.hits, tier.misses),
-    l1: l1.stats(),
     l2: tier,
     flight: fleet?.stats(),
     coherence: coherence?.stats(),
@@ -56,6 +53,12 @@ export function collectStats(parts: StatsParts): EngineStats {
     store: { statements: stores.reduce((sum, store) => sum + store.statements, 0) },
     shards: shards.stats(),
   };
+}
+
+/** From shared memory: any thread can ask. */
+export function l1Stats(l1: SharedLRU): Pick<EngineStats, 'l1' | 'l1HitRate'> {
+  const stats = l1.stats();
+  return { l1: stats, l1HitRate: ratio(stats.hits, stats.misses) };
 }
 
 function ratio(hits: number, misses: number): number {

@@ -11,6 +11,22 @@ const DATA_EXCEPTION = /^22/;
 
 const DEFAULT_SOURCE = { table: 'zmsg_data', key: 'id', column: 'data' } as const;
 
+/**
+ * What `register` would refuse, where there is nothing to register at.
+ *
+ * @throws InvalidKeyError, InvalidTaskError
+ */
+export function checkLoader(prefix: string, source: LoaderSource): void {
+  checkPrefix(prefix);
+  if (typeof source !== 'function') new TableQuery(source);
+}
+
+function checkPrefix(prefix: string): void {
+  if (typeof prefix !== 'string' || prefix === '') {
+    throw new InvalidKeyError('the prefix of a loader must be a non-empty string');
+  }
+}
+
 /** Where keys are found in the database: the loader with the longest prefix, else `zmsg_data`. */
 export class Loaders {
   readonly #store: Store;
@@ -32,9 +48,7 @@ export class Loaders {
    * @throws InvalidKeyError for an empty prefix, InvalidTaskError for a table or column that is no identifier
    */
   register(prefix: string, source: LoaderSource): void {
-    if (typeof prefix !== 'string' || prefix === '') {
-      throw new InvalidKeyError('the prefix of a loader must be a non-empty string');
-    }
+    checkPrefix(prefix);
     const load =
       typeof source === 'function' ? this.#callLoad(source) : this.#tableLoad(new TableQuery(source));
     const batch = new LoadBatch(this.#counted(load));

@@ -30,8 +30,6 @@ export interface ReaderParts {
 export class Reader {
   readonly #parts: ReaderParts;
   readonly #flights = new Map<string, Promise<Buffer | undefined>>();
-  l1Hits = 0;
-  l1Misses = 0;
 
   constructor(parts: ReaderParts) {
     this.#parts = parts;
@@ -39,10 +37,17 @@ export class Reader {
 
   /** L1 only. The Buffer is to be read only. */
   peek(key: string): Buffer | undefined {
-    const value = this.#parts.l1.get(key);
-    if (value === undefined) this.l1Misses += 1;
-    else this.l1Hits += 1;
-    return value;
+    return this.#parts.l1.get(key);
+  }
+
+  /**
+   * The way of a key that L1 did not have when another thread looked: it may have been filled since. The look
+   * is counted only if it finds something, since the miss was.
+   */
+  missElsewhere(key: string): Promise<Buffer | undefined> {
+    const { l1 } = this.#parts;
+    const value = l1.has(key) ? l1.get(key) : undefined;
+    return value === undefined ? this.miss(key) : Promise.resolve(value);
   }
 
   /** Eight bytes that tell the value in L1 from another one. */
