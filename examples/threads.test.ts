@@ -28,7 +28,8 @@ test('the application of docs/threads.md counts in two threads', async () => {
   const threads = new Set<string>();
   while (threads.size < 2) {
     const response = await fetch(`http://127.0.0.1:${port}/a`, { headers: { connection: 'close' } });
-    const [, views, thread = ''] = /^\/a: (\d+) views, says (thread [12])\n$/.exec(await response.text()) ?? [];
+    const [, views, thread = ''] =
+      /^\/a: (\d+) views, says (thread [12])\n$/.exec(await response.text()) ?? [];
     seen.push(Number(views));
     threads.add(thread);
   }

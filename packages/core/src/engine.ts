@@ -278,7 +278,16 @@ async function wire(
     else bloom?.exempt(prefix);
   };
   const stats = () =>
-    collectStats({ l1, l2, fleet, coherence, bloom, loaders, stores: [...new Set([store, readStore])], shards });
+    collectStats({
+      l1,
+      l2,
+      fleet,
+      coherence,
+      bloom,
+      loaders,
+      stores: [...new Set([store, readStore])],
+      shards,
+    });
   threads = new EngineThreads({
     l1,
     ids: ids.handle,
