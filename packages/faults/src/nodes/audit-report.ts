@@ -6,6 +6,9 @@ export function formatAudit(result: AuditResult, seed: number, boundMs: number):
   const { counts, reads } = judge;
   const beyond = counts.stale;
   const l1Hits = Math.max(0, judge.total - totals.l2Hits - totals.loads);
+  const broken = [...faults].map(
+    ([name, times]) => `${name} ${times.length} (to ${(Math.max(...times) / 1000).toFixed(1)} s)`,
+  );
   const lines = [
     `rounds              ${rounds}`,
     `reads audited       ${judge.total} (${pairs(reads)})`,
@@ -19,7 +22,7 @@ export function formatAudit(result: AuditResult, seed: number, boundMs: number):
     `  of other writes   ${judge.eventualAges.count}: ${judge.eventualAges}`,
     `own writes not read ${counts.own}`,
     `wrong values        ${counts.wrong}`,
-    `faults              ${pairs(faults) || 'none'}`,
+    `faults              ${broken.join(', ') || 'none'}`,
     `events              ${pairs(totals.events) || 'none'}`,
     `rejected calls      ${pairs(totals.rejected) || 'none'}`,
   ];

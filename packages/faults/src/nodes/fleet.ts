@@ -22,6 +22,8 @@ export interface FleetOptions {
   readonly readRate: number;
   readonly writeRate: number;
   readonly signal: AbortSignal;
+  /** @default audited-node.js */
+  readonly program?: URL;
 }
 
 /** Nodes under load over one Redis and one PostgreSQL, all of them real and ready to be broken. */
@@ -50,7 +52,7 @@ export class Fleet {
     this.redis = redis;
   }
 
-  /** Starts the servers, fills the tables, and opens the nodes one after the other. */
+  /** Starts the servers, fills the tables, and opens the nodes. */
   static async open(options: FleetOptions): Promise<Fleet> {
     const random = new Random(options.seed);
     const postgres = await startPostgres({ settings: ['fsync=off'] });
@@ -62,7 +64,7 @@ export class Fleet {
       rows.map(({ name }) => name),
       rows.map(({ at }) => encodeValue(at, at)),
     ]);
-    for (let slot = 0; slot < options.slots; slot += 1) await fleet.launch(slot);
+    await Promise.all(Array.from({ length: options.slots }, (_, slot) => fleet.launch(slot)));
     return fleet;
   }
 
@@ -86,6 +88,7 @@ export class Fleet {
     mkdirSync(dataDir, { recursive: true });
     const number = this.#processes.length + 1;
     const node = new NodeProcess(
+      this.#options.program ?? new URL('audited-node.js', import.meta.url),
       {
         process: number,
         slot,
