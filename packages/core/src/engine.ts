@@ -347,6 +347,7 @@ async function openL2(
   });
   const l2 = new L2(tier, { onRepaired });
   opened.onClose(() => l2.close());
+  await l2.checkServers();
   return l2;
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createDatabase, type RedisServer, startRedis, startTcpProxy, type TcpProxy } from '@zmsg/testbed';
 import { afterAll, inject } from 'vitest';
 import { ZMsg, type ZMsgOptions } from '../dist/index.js';
-import { freshPrefix, statements } from './open-engine.js';
+import { freshPrefix, open, statements } from './open-engine.js';
 
 export interface Fleet {
   readonly nodes: readonly [ZMsg, ZMsg, ZMsg];
@@ -54,4 +54,23 @@ export async function openFleet(options: ZMsgOptions = {}): Promise<Fleet> {
     dsn,
     psql: statements(dsn),
   };
+}
+
+/** Engines of one test, with one address of Redis. */
+export async function openNodes(count: number, redisAddr: string | string[]): Promise<ZMsg[]> {
+  const dsn = await createDatabase(inject('postgresPort'));
+  const cachePrefix = freshPrefix();
+  const nodes: ZMsg[] = [];
+  for (let n = 0; n < count; n++) {
+    const { zm } = await open({
+      postgresDsn: dsn,
+      redisAddr,
+      cachePrefix,
+      batchShards: 1,
+      delayBackend: 'postgres',
+      redisPoolSize: 2,
+    });
+    nodes.push(zm);
+  }
+  return nodes;
 }

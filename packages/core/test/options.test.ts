@@ -5,6 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { optionsTable } from '../dist/options/options-table.js';
 import { resolveOptions, secretsOf } from '../dist/options/resolve.js';
 import type { ResolvedOptions } from '../dist/options/resolved.js';
+import { parseSentinelAddress } from '../dist/options/sentinel-address.js';
 import { toSnakeCase } from '../dist/options/setting.js';
 import { SETTING_NAMES } from '../dist/options/settings.js';
 import type { ZMsgOptions } from '../dist/options/zmsg-options.js';
@@ -441,4 +442,43 @@ test('the table of the documentation has a row for each key', () => {
     SETTING_NAMES.map(toSnakeCase),
   );
   expect(rows).toContain('| `batch_shards` | `16` | Shard threads. |');
+});
+
+test('Sentinels are one address: hosts, the name of the master, and what the master needs', () => {
+  const addr = 'redis+sentinel://user:p%40ss@one,[::1]:26380,three:1/my-master/3';
+  expect(parseSentinelAddress(addr)).toEqual({
+    sentinels: [
+      { host: 'one', port: 26_379 },
+      { host: '::1', port: 26_380 },
+      { host: 'three', port: 1 },
+    ],
+    master: 'my-master',
+    tls: false,
+    username: 'user',
+    password: 'p@ss',
+    db: 3,
+  });
+  expect(parseSentinelAddress('rediss+sentinel://:pass@one/m')).toMatchObject({
+    tls: true,
+    username: undefined,
+    password: 'pass',
+    db: undefined,
+  });
+  const options = resolveOptions({ redisAddr: addr }, {});
+  expect(options).toMatchObject({ redisAddr: [addr], redisCluster: false, redisDb: 3 });
+  expect(secretsOf(options)).toContain('p@ss');
+  expect(() => resolveOptions({ redisAddr: addr, redisPassword: 'other' }, {})).toThrow(/give it once/);
+  for (const wrong of [
+    'redis+sentinel://one',
+    'redis+sentinel://one/',
+    'redis+sentinel://one,/m',
+    'redis+sentinel:///m',
+    'redis+sentinel://one:0/m',
+    'redis+sentinel://one:70000/m',
+    'redis+sentinel://one/m/x',
+    'redis+sentinel://a:%ff@one/m',
+  ]) {
+    expect(() => resolveOptions({ redisAddr: wrong }, {}), wrong).toThrow(/redisAddr must be/);
+  }
+  expect(() => resolveOptions({ redisAddr: [addr, 'b:1'] }, {})).toThrow(/redisAddr must be/);
 });

@@ -33,6 +33,8 @@ export class Channel {
   readonly #options: ChannelOptions;
   #publisher: RedisClient | undefined;
   #subscriber: RedisClient | undefined;
+  /** Resolves when the publisher is ready; undefined: nobody waits for it. */
+  #publishing: Promise<void> | undefined;
   #waitingBytes = 0;
   #isClosed = false;
 
@@ -104,7 +106,7 @@ export class Channel {
       if (isCurrent()) onLost();
     });
     client.on('ready', () => {
-      Promise.all([client.subscribe(name), whenReady(publisher)]).then(
+      Promise.all([client.subscribe(name), this.#whenReady(publisher)]).then(
         () => {
           if (isCurrent() && client.status === 'ready') onSubscribed();
         },
@@ -114,6 +116,17 @@ export class Channel {
       );
     });
     return client;
+  }
+
+  #whenReady(publisher: RedisClient): Promise<void> | undefined {
+    if (publisher.status === 'ready') return undefined;
+    this.#publishing ??= new Promise((resolve) => {
+      publisher.once('ready', () => {
+        this.#publishing = undefined;
+        resolve();
+      });
+    });
+    return this.#publishing;
   }
 
   #connect(whenAway: 'refuse' | 'wait'): RedisClient {
@@ -127,9 +140,4 @@ export class Channel {
       onError: this.#options.onError,
     });
   }
-}
-
-async function whenReady(client: RedisClient): Promise<void> {
-  if (client.status === 'ready') return;
-  await new Promise<void>((resolve) => client.once('ready', () => resolve()));
 }

@@ -35,6 +35,8 @@ export class L2 {
   readonly #dirty = new Set<string>();
   #distrusted = false;
   #distrusts = 0;
+  #isUnchecked = false;
+  #checks = 0;
   #repairTimer: NodeJS.Timeout | undefined;
   #closed = false;
   readonly #onRepaired: (keys: readonly string[] | undefined) => void;
@@ -47,11 +49,20 @@ export class L2 {
   constructor(tier: SharedTier, options: L2Options = {}) {
     this.#tier = tier;
     this.#onRepaired = options.onRepaired ?? (() => {});
+    tier.onReconnect(() => void this.checkServers());
+  }
+
+  /** Until it is known that Redis has what was written to it, nothing in it is believed. Never rejects. */
+  async checkServers(): Promise<void> {
+    this.#checks += 1;
+    this.#isUnchecked = true;
+    await this.#check();
+    if (this.#isUnchecked) this.#scheduleRepair();
   }
 
   /** What was found. A Redis that does not answer is a miss, in bounded time. */
   getMany(keys: readonly string[]): Promise<ReadonlyMap<string, TierEntry>> {
-    if (this.#distrusted) return Promise.resolve(NOTHING);
+    if (this.#distrusted || this.#isUnchecked) return Promise.resolve(NOTHING);
     const clean = this.#dirty.size === 0 ? keys : keys.filter((key) => !this.#dirty.has(key));
     if (clean.length === 0) return Promise.resolve(NOTHING);
     return this.#tier.getMany(clean);
@@ -59,7 +70,7 @@ export class L2 {
 
   /** To be taken before a load; see `SharedTier`. Undefined: the load is not to be filled. */
   lease(key: string): Promise<TierLease | TierEntry | undefined> {
-    if (this.#distrusted || this.#dirty.has(key)) return Promise.resolve(undefined);
+    if (!this.#takes(key)) return Promise.resolve(undefined);
     return this.#tier.lease(key);
   }
 
@@ -68,7 +79,7 @@ export class L2 {
    * a load, so no caller waits for it.
    */
   async fill(key: string, value: Uint8Array, ttlMs: number, lease: TierLease): Promise<boolean> {
-    if (this.#distrusted || this.#dirty.has(key)) return false;
+    if (!this.#takes(key)) return false;
     try {
       return await this.#tier.fill(key, value, ttlMs, lease);
     } catch {
@@ -199,6 +210,21 @@ export class L2 {
     }
   }
 
+  #takes(key: string): boolean {
+    return !this.#distrusted && !this.#isUnchecked && !this.#dirty.has(key);
+  }
+
+  async #check(): Promise<void> {
+    const checks = this.#checks;
+    try {
+      const isOther = await this.#tier.hasOtherServers();
+      if (isOther) this.distrust();
+      if (checks === this.#checks) this.#isUnchecked = false;
+    } catch {
+      this.failedWrites += 1; // away: the next round asks again
+    }
+  }
+
   /** Statements that take long, so that their marks do not end before them. */
   #beginAgain(): void {
     for (const { key, token, isMarked } of this.#begun) {
@@ -214,12 +240,13 @@ export class L2 {
     this.#repairTimer = setTimeout(() => {
       void this.#repair().finally(() => {
         this.#repairTimer = undefined;
-        if (this.#distrusted || this.#dirty.size > 0) this.#scheduleRepair();
+        if (this.#isUnchecked || this.#distrusted || this.#dirty.size > 0) this.#scheduleRepair();
       });
     }, REPAIR_INTERVAL_MS).unref();
   }
 
   async #repair(): Promise<void> {
+    if (this.#isUnchecked) await this.#check();
     try {
       if (this.#distrusted) {
         const distrusts = this.#distrusts;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Cluster } from 'ioredis';
+import { Cluster, type Redis } from 'ioredis';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { connectRedis, disconnectRedis, type RedisClient, type RedisEndpoint } from './redis-client.js';
 import { runScript, type ScriptArgument } from './run-script.js';
@@ -90,6 +90,8 @@ export class RedisCache implements SharedTier {
   readonly #monotonicNow: () => number;
   readonly #commandTimeoutMs: number;
   readonly #maxInFlight: number;
+  readonly #servers: string;
+  #onReconnect: () => void = () => {};
   #next = 0;
   #rotates = false;
   #closed = false;
@@ -99,6 +101,7 @@ export class RedisCache implements SharedTier {
 
   private constructor(options: RedisCacheOptions) {
     this.#prefix = `${options.cachePrefix}v:`;
+    this.#servers = `${options.cachePrefix}servers`;
     this.#now = options.now ?? Date.now;
     this.#monotonicNow = options.monotonicNow ?? (() => performance.now());
     this.#commandTimeoutMs = options.commandTimeoutMs ?? 250;
@@ -122,7 +125,19 @@ export class RedisCache implements SharedTier {
       }),
     );
     this.#cluster = this.#clients[0] instanceof Cluster;
-    for (const client of this.#clients) client.on('ready', () => this.#breaker.hurry());
+    for (const client of this.#clients) {
+      let isNew = true;
+      client.on('ready', () => {
+        if (!isNew) this.#onReconnect();
+        isNew = false;
+        this.#breaker.hurry();
+      });
+      client.on('close', () => {
+        isNew = false;
+      });
+      // Of a cluster, whose client stays ready when one of its servers is replaced.
+      client.on('-node', () => this.#onReconnect());
+    }
   }
 
   /**
@@ -235,8 +250,8 @@ export class RedisCache implements SharedTier {
 
   /** Scans by and by: what is written meanwhile may be deleted, too. */
   async clear(): Promise<void> {
-    const first = this.#writer();
-    const nodes = first instanceof Cluster ? first.nodes('master') : [first];
+    const nodes = this.#masters();
+    const servers = await this.#serverIds();
     const match = `${this.#prefix.replace(/[\\*?[\]]/g, '\\$&')}*`;
     for (const node of nodes) {
       let cursor = '0';
@@ -246,6 +261,21 @@ export class RedisCache implements SharedTier {
         cursor = next.toString();
       } while (cursor !== '0');
     }
+    await this.#calls.run(this.#writer().sadd(this.#servers, ...servers));
+  }
+
+  /** Redis itself holds the run ids of the servers that had everything, or were cleared. */
+  async hasOtherServers(): Promise<boolean> {
+    const servers = await this.#serverIds();
+    const known = await this.#calls.run(this.#writer().smembers(this.#servers));
+    if (known.length > 0) return servers.some((server) => !known.includes(server));
+    // The first node to come, or an empty Redis.
+    await this.#calls.run(this.#writer().sadd(this.#servers, ...servers));
+    return false;
+  }
+
+  onReconnect(listener: () => void): void {
+    this.#onReconnect = listener;
   }
 
   async ping(): Promise<number> {
@@ -276,6 +306,16 @@ export class RedisCache implements SharedTier {
     this.#closed = true;
     await this.#calls.idle();
     await Promise.all(this.#clients.map((client) => disconnectRedis(client, this.#commandTimeoutMs * 2)));
+  }
+
+  #masters(): Redis[] {
+    const client = this.#writer();
+    return client instanceof Cluster ? client.nodes('master') : [client];
+  }
+
+  async #serverIds(): Promise<string[]> {
+    const infos = await this.#calls.run(Promise.all(this.#masters().map((node) => node.info('server'))));
+    return infos.map((info) => /run_id:(\w+)/.exec(info)?.[1] ?? 'unknown');
   }
 
   #store(client: RedisClient, { key, value, ttlMs }: TierWrite): Promise<unknown> {

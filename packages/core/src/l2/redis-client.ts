@@ -1,10 +1,18 @@
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import { ConfigError } from '../error.js';
 import type { ResolvedOptions } from '../options/resolved.js';
+import {
+  isSentinelAddress,
+  parseSentinelAddress,
+  type SentinelAddress,
+} from '../options/sentinel-address.js';
 
 /** Where Redis is: a part of the resolved options. */
 export type RedisEndpoint = Pick<ResolvedOptions, 'redisPassword' | 'redisDb'> & {
-  /** One address, or several nodes of a cluster: `host`, `host:port`, `redis://…` or `rediss://…` (TLS). */
+  /**
+   * One address, or several nodes of a cluster: `host`, `host:port`, `redis://…` or `rediss://…` (TLS); or one
+   * `redis+sentinel://…`.
+   */
   readonly redisAddr: readonly string[];
   /** A single address is one of a cluster's nodes. @default false */
   readonly redisCluster?: boolean;
@@ -50,12 +58,85 @@ interface Address {
  * @throws ConfigError for an address that cannot be read.
  */
 export function connectRedis(endpoint: RedisEndpoint, behaviour: RedisBehaviour): RedisClient {
+  const [only = ''] = endpoint.redisAddr;
+  const client = isSentinelAddress(only)
+    ? connectThroughSentinels(only, endpoint, behaviour)
+    : connectDirectly(endpoint, behaviour);
+  client.on('error', behaviour.onError);
+  return client;
+}
+
+function connectDirectly(endpoint: RedisEndpoint, behaviour: RedisBehaviour): RedisClient {
   const addresses = endpoint.redisAddr.map(parseRedisAddress);
   const [first] = addresses;
   if (first === undefined) throw new ConfigError('redis_addr is empty', { key: 'redis_addr' });
+  const node = connectionOptions(endpoint, first, behaviour);
+  if (addresses.length === 1 && endpoint.redisCluster !== true) {
+    return new Redis({
+      ...node,
+      ...ofOneServer(behaviour),
+      host: first.host,
+      port: first.port,
+      db: first.db ?? endpoint.redisDb,
+    });
+  }
+  return new Cluster(
+    addresses.map(({ host, port }) => ({ host, port })),
+    {
+      redisOptions: node,
+      enableOfflineQueue: behaviour.whenAway === 'wait',
+      enableAutoPipelining: behaviour.autoPipelining,
+      clusterRetryStrategy: reconnectDelayMs,
+      slotsRefreshTimeout: behaviour.connectTimeoutMs,
+    } satisfies ClusterOptions,
+  );
+}
+
+/** The master, and after a failover the new one. */
+function connectThroughSentinels(
+  text: string,
+  endpoint: RedisEndpoint,
+  behaviour: RedisBehaviour,
+): RedisClient {
+  const address = parseSentinelAddress(text);
+  if (address === undefined) {
+    throw new ConfigError('redis_addr: not redis+sentinel://host:port,host:port/master', {
+      key: 'redis_addr',
+    });
+  }
+  const { tls, sentinels, master, db } = address;
+  return new Redis({
+    ...connectionOptions(endpoint, address, behaviour),
+    ...ofOneServer(behaviour),
+    sentinels: sentinels.map((each) => ({ ...each })),
+    name: master,
+    role: 'master',
+    db: db ?? endpoint.redisDb,
+    sentinelRetryStrategy: reconnectDelayMs,
+    sentinelCommandTimeout: behaviour.connectTimeoutMs,
+    // Not ioredis' `failoverDetector`: a failover while it connects ends the client for good. Sentinels close
+    // the connections of a master that they depose; should one stay, it refuses writes.
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    ...(tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
+  });
+}
+
+function ofOneServer(behaviour: RedisBehaviour) {
+  return {
+    enableOfflineQueue: behaviour.whenAway === 'wait',
+    enableAutoPipelining: behaviour.autoPipelining,
+    retryStrategy: reconnectDelayMs,
+  } satisfies RedisOptions;
+}
+
+function connectionOptions(
+  { redisPassword }: RedisEndpoint,
+  address: Pick<Address, 'tls'> & Partial<Pick<SentinelAddress, 'username' | 'password'>>,
+  behaviour: RedisBehaviour,
+) {
   const refuse = behaviour.whenAway === 'refuse';
-  const password = first.password ?? (endpoint.redisPassword === '' ? undefined : endpoint.redisPassword);
-  const node = {
+  const password = address.password ?? (redisPassword === '' ? undefined : redisPassword);
+  return {
     connectionName: behaviour.connectionName,
     connectTimeout: behaviour.connectTimeoutMs,
     socketTimeout: behaviour.socketTimeoutMs,
@@ -67,33 +148,10 @@ export function connectRedis(endpoint: RedisEndpoint, behaviour: RedisBehaviour)
     // Who subscribes does so at each `ready`: ioredis would do it with a promise that nobody hears reject.
     autoResubscribe: false,
     ...(behaviour.commandTimeoutMs === undefined ? {} : { commandTimeout: behaviour.commandTimeoutMs }),
-    ...(first.username === undefined ? {} : { username: first.username }),
+    ...(address.username === undefined ? {} : { username: address.username }),
     ...(password === undefined ? {} : { password }),
-    ...(first.tls ? { tls: {} } : {}),
+    ...(address.tls ? { tls: {} } : {}),
   } satisfies RedisOptions;
-  const client =
-    addresses.length === 1 && endpoint.redisCluster !== true
-      ? new Redis({
-          ...node,
-          host: first.host,
-          port: first.port,
-          db: first.db ?? endpoint.redisDb,
-          enableOfflineQueue: !refuse,
-          enableAutoPipelining: behaviour.autoPipelining,
-          retryStrategy: reconnectDelayMs,
-        })
-      : new Cluster(
-          addresses.map(({ host, port }) => ({ host, port })),
-          {
-            redisOptions: node,
-            enableOfflineQueue: !refuse,
-            enableAutoPipelining: behaviour.autoPipelining,
-            clusterRetryStrategy: reconnectDelayMs,
-            slotsRefreshTimeout: behaviour.connectTimeoutMs,
-          } satisfies ClusterOptions,
-        );
-  client.on('error', behaviour.onError);
-  return client;
 }
 
 /** Exponential from 50 ms to 2 s with jitter, so that a fleet does not come back in one moment. */

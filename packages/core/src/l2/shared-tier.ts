@@ -91,6 +91,13 @@ export interface SharedTier {
   delete(keys: readonly string[]): Promise<void>;
   /** Replaces the value by a `cached` one and keeps the remaining TTL; false when there is no entry. @throws TierError */
   replace(key: string, value: Uint8Array): Promise<boolean>;
+  /**
+   * Whether a server came back with what it had some time ago (a snapshot), or a replica that lacks the last
+   * writes took over: entries may be older than what was written. No more after `clear()`. @throws TierError
+   */
+  hasOtherServers(): Promise<boolean>;
+  /** A connection was made again: there may be other servers behind it. */
+  onReconnect(listener: () => void): void;
   /** Deletes every entry. @throws TierError */
   clear(): Promise<void>;
   /** Round trip, milliseconds. @throws TierError */

@@ -1,3 +1,4 @@
+import { isSentinelAddress, parseSentinelAddress } from './sentinel-address.js';
 import type { Reader } from './setting.js';
 
 /** `postgres://` or `postgresql://`; a Unix socket as `postgresql:///db?host=/run/postgresql`. */
@@ -17,7 +18,7 @@ export function postgresDsn(): Reader<string> {
 }
 
 export interface RedisAddress {
-  /** As given: `host:port`, `redis://…` or `rediss://…`. */
+  /** As given: `host:port`, `redis://…`, `rediss://…`, or one `redis+sentinel://…`. */
   readonly addresses: readonly string[];
   /** Given as a list. */
   readonly cluster: boolean;
@@ -25,13 +26,16 @@ export interface RedisAddress {
 
 const MAX_ADDRESSES = 100;
 
-/** One address, or a list (in text: separated by commas), which means a cluster. */
+/** One address, or a list (in text: separated by commas), which means a cluster; Sentinels are one address. */
 export function redisAddress(): Reader<RedisAddress> {
   return {
     allowed:
-      'host:port, a redis:// or rediss:// URL, or a list of them for a cluster (in text: separated by commas)',
+      'host:port, a redis:// or rediss:// URL, a list of them for a cluster (in text: separated by commas), or redis+sentinel://host:port,host:port/master for Sentinels',
     fromText: (text) => text,
     read: (value) => {
+      if (typeof value === 'string' && isSentinelAddress(value)) {
+        return parseSentinelAddress(value) && { addresses: [value], cluster: false };
+      }
       const cluster = Array.isArray(value) || (typeof value === 'string' && value.includes(','));
       const given: unknown[] = Array.isArray(value)
         ? value
@@ -48,6 +52,7 @@ export function redisAddress(): Reader<RedisAddress> {
 /** Passwords inside of URLs, decoded. */
 export function passwordsIn(urls: readonly string[]): string[] {
   return urls.flatMap((text) => {
+    if (isSentinelAddress(text)) return parseSentinelAddress(text)?.password ?? [];
     const url = text.includes('://') ? parseUrl(text) : undefined;
     const inQuery = url?.searchParams.get('password') ?? '';
     return [url === undefined ? '' : decodeURIComponent(url.password), inQuery].filter((each) => each !== '');
@@ -56,6 +61,7 @@ export function passwordsIn(urls: readonly string[]): string[] {
 
 /** The database number in the path of a Redis URL; undefined when it names none. */
 export function redisDbIn(address: string): number | undefined {
+  if (isSentinelAddress(address)) return parseSentinelAddress(address)?.db;
   if (!address.includes('://')) return undefined;
   const number = parseUrl(address)?.pathname.replace(/^\//, '') ?? '';
   return number === '' ? undefined : Number(number);

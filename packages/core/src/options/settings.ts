@@ -46,7 +46,7 @@ export const SETTINGS = Object.freeze({
     reader: redisAddress(),
     default: undefined,
     defaultNote: 'no L2',
-    doc: '`host:port`, `redis://…`, `rediss://…`; a list (in the environment: separated by commas) is a cluster.',
+    doc: '`host:port`, `redis://…`, `rediss://…`; a list (in the environment: separated by commas) is a cluster. `redis+sentinel://host:port,host:port/master` asks Sentinels for the master.',
   }),
   redisPassword: setting({
     reader: text(0, 4096),

@@ -16,7 +16,11 @@ export interface ZMsgOptions {
   postgresMaxIdleConns?: number | undefined;
   /** A connection older than this is replaced before its next use: from 1s. @default '5m' */
   postgresConnMaxLifetime?: Duration | undefined;
-  /** `host:port`, `redis://…` or `rediss://…`; several are a cluster. @default undefined: no L2 */
+  /**
+   * `host:port`, `redis://…` or `rediss://…`; several are a cluster. Sentinels:
+   * `redis+sentinel://user:password@host:26379,host:26379/master/db`, all but hosts and master optional.
+   * @default undefined: no L2
+   */
   redisAddr?: string | readonly string[] | undefined;
   /** Unless the URL holds it. @default '' */
   redisPassword?: string | undefined;
