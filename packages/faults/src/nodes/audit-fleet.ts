@@ -103,7 +103,9 @@ function nextFault(
 ): NodeFault | undefined {
   const left = upcoming.get(lane) ?? [];
   if (left.length === 0) {
-    const all = NODE_FAULTS.filter((fault) => fault.lane === lane && names?.includes(fault.name) !== false);
+    const all = NODE_FAULTS.filter(({ lane: of, name }) => of === lane && names?.includes(name) !== false);
+    // Some kinds of Redis have no link that can be broken.
+    if (lane === 'links' && fleet.redis.links.length === 0) all.length = 0;
     for (const fault of all) left.splice(fleet.random.below(left.length + 1), 0, fault);
   }
   upcoming.set(lane, left);
