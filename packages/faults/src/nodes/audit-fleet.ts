@@ -76,7 +76,7 @@ export async function auditFleet(options: AuditOptions): Promise<AuditResult> {
       kept: isWrong ? fleet.dir : undefined,
     };
   } finally {
-    await fleet.destroy(isWrong);
+    await fleet.destroy(isWrong && !options.signal.aborted);
   }
 }
 

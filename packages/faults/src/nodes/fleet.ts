@@ -56,16 +56,19 @@ export class Fleet {
   static async open(options: FleetOptions): Promise<Fleet> {
     const random = new Random(options.seed);
     const postgres = await startPostgres({ settings: ['fsync=off'] });
-    const redis = await RedisFleet.start(options.redis, options.slots, random);
-    const fleet = new Fleet(options, random, postgres, await postgres.createDatabase('nodes'), redis);
-    await fleet.query(TABLES);
-    const rows = KEYS.filter(({ kind }) => kind !== 'cached');
-    await fleet.query('INSERT INTO audited_rows (id, data) SELECT * FROM unnest($1::text[], $2::bytea[])', [
-      rows.map(({ name }) => name),
-      rows.map(({ at }) => encodeValue(at, at)),
-    ]);
-    await Promise.all(Array.from({ length: options.slots }, (_, slot) => fleet.launch(slot)));
-    return fleet;
+    let redis: RedisFleet | undefined;
+    let fleet: Fleet | undefined;
+    try {
+      redis = await RedisFleet.start(options.redis, options.slots, random);
+      fleet = new Fleet(options, random, postgres, await postgres.createDatabase('nodes'), redis);
+      await fleet.#fill();
+      await Promise.all(Array.from({ length: options.slots }, (_, slot) => fleet?.launch(slot)));
+      return fleet;
+    } catch (error) {
+      if (fleet !== undefined) await fleet.destroy(true);
+      else await Promise.all([redis?.destroy(), postgres.destroy()]);
+      throw error;
+    }
   }
 
   get slots(): number {
@@ -184,6 +187,15 @@ export class Fleet {
     await Promise.all(this.#nodes.filter(({ isOver }) => !isOver).map((node) => node.kill()));
     await Promise.all([this.redis.destroy(), this.postgres.destroy()]);
     if (!keep) rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  async #fill(): Promise<void> {
+    await this.query(TABLES);
+    const rows = KEYS.filter(({ kind }) => kind !== 'cached');
+    await this.query('INSERT INTO audited_rows (id, data) SELECT * FROM unnest($1::text[], $2::bytea[])', [
+      rows.map(({ name }) => name),
+      rows.map(({ at }) => encodeValue(at, at)),
+    ]);
   }
 
   async query(text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
