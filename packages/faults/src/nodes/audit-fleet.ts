@@ -9,7 +9,7 @@ export interface AuditOptions extends FleetOptions {
   readonly rounds: number;
   /** Of faults, in each round, milliseconds. */
   readonly faultyMs: number;
-  /** After them, and before the first, milliseconds. */
+  /** After them, milliseconds. */
   readonly quietMs: number;
   /** Names. @default all */
   readonly faults?: readonly string[] | undefined;
@@ -22,13 +22,17 @@ export interface AuditResult {
   readonly judge: Judge;
   readonly rounds: number;
   readonly acknowledged: number;
-  readonly faults: ReadonlyMap<string, number>;
+  /** Times in milliseconds. */
+  readonly faults: ReadonlyMap<string, readonly number[]>;
   readonly totals: ReturnType<Fleet['totals']>;
   /** Processes that ended and should not have. */
   readonly complaints: readonly string[];
   /** Where their output is, if anything was wrong. */
   readonly kept: string | undefined;
 }
+
+/** Before the first fault. */
+const WARM_UP_MS = 2_000;
 
 /** Runs a fleet under load and faults, and judges every read of it. */
 export async function auditFleet(options: AuditOptions): Promise<AuditResult> {
@@ -39,7 +43,7 @@ export async function auditFleet(options: AuditOptions): Promise<AuditResult> {
   let isWrong = true;
   const hasFailed = () => judge.findings.length > 0 || fleet.complaints().length > 0;
   try {
-    await fleet.pause(options.quietMs);
+    await fleet.pause(Math.min(options.quietMs, WARM_UP_MS));
     while ((rounds < options.rounds || judge.total < options.reads) && !hasFailed()) {
       const endMs = monotonicMs() + options.faultyMs;
       const lanes = (['servers', 'links', 'nodes'] as const).map((lane) =>
@@ -57,8 +61,10 @@ export async function auditFleet(options: AuditOptions): Promise<AuditResult> {
     await fleet.stop();
     judge.judge(fleet.history, await fleet.commits(), Number.POSITIVE_INFINITY);
     isWrong = hasFailed();
-    const faults = new Map<string, number>();
-    for (const { fault } of fleet.history.faults) faults.set(fault, (faults.get(fault) ?? 0) + 1);
+    const faults = new Map<string, number[]>();
+    for (const { fault, fromMs, toMs } of fleet.history.faults) {
+      faults.set(fault, [...(faults.get(fault) ?? []), toMs - fromMs]);
+    }
     const acknowledged = [...fleet.history.writes.values()].filter(({ doneMs }) => doneMs !== undefined);
     return {
       judge,
@@ -70,7 +76,7 @@ export async function auditFleet(options: AuditOptions): Promise<AuditResult> {
       kept: isWrong ? fleet.dir : undefined,
     };
   } finally {
-    await fleet.destroy(isWrong);
+    await fleet.destroy(isWrong && !options.signal.aborted);
   }
 }
 
@@ -97,7 +103,9 @@ function nextFault(
 ): NodeFault | undefined {
   const left = upcoming.get(lane) ?? [];
   if (left.length === 0) {
-    const all = NODE_FAULTS.filter((fault) => fault.lane === lane && names?.includes(fault.name) !== false);
+    const all = NODE_FAULTS.filter(({ lane: of, name }) => of === lane && names?.includes(name) !== false);
+    // Some kinds of Redis have no link that can be broken.
+    if (lane === 'links' && fleet.redis.links.length === 0) all.length = 0;
     for (const fault of all) left.splice(fleet.random.below(left.length + 1), 0, fault);
   }
   upcoming.set(lane, left);

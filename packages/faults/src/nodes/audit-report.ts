@@ -5,10 +5,15 @@ export function formatAudit(result: AuditResult, seed: number, boundMs: number):
   const { judge, rounds, acknowledged, faults, totals, complaints, kept } = result;
   const { counts, reads } = judge;
   const beyond = counts.stale;
-  const l1Hits = Math.max(0, judge.total - totals.l2Hits - totals.loads);
+  const late = reads.get('lateRead') ?? 0;
+  const l1Hits = Math.max(0, judge.total + late - totals.l2Hits - totals.loads);
+  const broken = [...faults].map(
+    ([name, times]) => `${name} ${times.length} (to ${(Math.max(...times) / 1000).toFixed(1)} s)`,
+  );
   const lines = [
     `rounds              ${rounds}`,
-    `reads audited       ${judge.total} (${pairs(reads)})`,
+    `reads audited       ${judge.total} (${pairs(new Map([...reads].filter(([kind]) => kind !== 'lateRead')))})`,
+    `  beside them       ${late} in turns that stood still: audited for wrong values, not for age`,
     `answered by         L1 ${l1Hits}, L2 ${totals.l2Hits}, PostgreSQL ${totals.loads}`,
     `writes acknowledged ${acknowledged}`,
     `writes seen by others, from the acknowledgement to the last older read`,
@@ -19,7 +24,7 @@ export function formatAudit(result: AuditResult, seed: number, boundMs: number):
     `  of other writes   ${judge.eventualAges.count}: ${judge.eventualAges}`,
     `own writes not read ${counts.own}`,
     `wrong values        ${counts.wrong}`,
-    `faults              ${pairs(faults) || 'none'}`,
+    `faults              ${broken.join(', ') || 'none'}`,
     `events              ${pairs(totals.events) || 'none'}`,
     `rejected calls      ${pairs(totals.rejected) || 'none'}`,
   ];

@@ -6,8 +6,8 @@ import { type AuditedKey, KEYS } from './key-space.js';
 import { monotonicMs } from './monotonic-clock.js';
 import type { RecordWriter } from './record-writer.js';
 
-/** Calls that wait, at most. */
-const MAX_WAITING = 400;
+/** Calls that wait, at most; within a turn, hits do, too. */
+const MAX_WAITING = 4_000;
 const KEYS_OF_MANY = 8;
 /** Between the timers of a turn and a read in it. */
 const LATE_MS = 500;

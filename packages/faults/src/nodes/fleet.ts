@@ -22,6 +22,8 @@ export interface FleetOptions {
   readonly readRate: number;
   readonly writeRate: number;
   readonly signal: AbortSignal;
+  /** @default audited-node.js */
+  readonly program?: URL;
 }
 
 /** Nodes under load over one Redis and one PostgreSQL, all of them real and ready to be broken. */
@@ -50,20 +52,23 @@ export class Fleet {
     this.redis = redis;
   }
 
-  /** Starts the servers, fills the tables, and opens the nodes one after the other. */
+  /** Starts the servers, fills the tables, and opens the nodes. */
   static async open(options: FleetOptions): Promise<Fleet> {
     const random = new Random(options.seed);
     const postgres = await startPostgres({ settings: ['fsync=off'] });
-    const redis = await RedisFleet.start(options.redis, options.slots, random);
-    const fleet = new Fleet(options, random, postgres, await postgres.createDatabase('nodes'), redis);
-    await fleet.query(TABLES);
-    const rows = KEYS.filter(({ kind }) => kind !== 'cached');
-    await fleet.query('INSERT INTO audited_rows (id, data) SELECT * FROM unnest($1::text[], $2::bytea[])', [
-      rows.map(({ name }) => name),
-      rows.map(({ at }) => encodeValue(at, at)),
-    ]);
-    for (let slot = 0; slot < options.slots; slot += 1) await fleet.launch(slot);
-    return fleet;
+    let redis: RedisFleet | undefined;
+    let fleet: Fleet | undefined;
+    try {
+      redis = await RedisFleet.start(options.redis, options.slots, random);
+      fleet = new Fleet(options, random, postgres, await postgres.createDatabase('nodes'), redis);
+      await fleet.#fill();
+      await Promise.all(Array.from({ length: options.slots }, (_, slot) => fleet?.launch(slot)));
+      return fleet;
+    } catch (error) {
+      if (fleet !== undefined) await fleet.destroy(true);
+      else await Promise.all([redis?.destroy(), postgres.destroy()]);
+      throw error;
+    }
   }
 
   get slots(): number {
@@ -86,6 +91,7 @@ export class Fleet {
     mkdirSync(dataDir, { recursive: true });
     const number = this.#processes.length + 1;
     const node = new NodeProcess(
+      this.#options.program ?? new URL('audited-node.js', import.meta.url),
       {
         process: number,
         slot,
@@ -181,6 +187,15 @@ export class Fleet {
     await Promise.all(this.#nodes.filter(({ isOver }) => !isOver).map((node) => node.kill()));
     await Promise.all([this.redis.destroy(), this.postgres.destroy()]);
     if (!keep) rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  async #fill(): Promise<void> {
+    await this.query(TABLES);
+    const rows = KEYS.filter(({ kind }) => kind !== 'cached');
+    await this.query('INSERT INTO audited_rows (id, data) SELECT * FROM unnest($1::text[], $2::bytea[])', [
+      rows.map(({ name }) => name),
+      rows.map(({ at }) => encodeValue(at, at)),
+    ]);
   }
 
   async query(text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {

@@ -43,13 +43,10 @@ export class ProcessHistory {
     const reads = new Float64Array(records.length);
     let length = 0;
     for (let at = 0; at < records.length; at += RECORD_DOUBLES) {
-      const [packed, write, first, second] = records.subarray(at, at + RECORD_DOUBLES) as unknown as [
-        number,
-        number,
-        number,
-        number,
-      ];
-      const { kind, key } = unpackKind(packed);
+      const write = records[at + 1] as number;
+      const first = records[at + 2] as number;
+      const second = records[at + 3] as number;
+      const { kind, key } = unpackKind(records[at] as number);
       if (kind === 'stall') this.stalls.push({ fromMs: first, toMs: second });
       else if (kind === 'begin') {
         const isDeletion = second === 1;
@@ -59,7 +56,7 @@ export class ProcessHistory {
         if (kind === 'done') begun.doneMs = first;
         else begun.failedMs = first;
       } else {
-        reads.set(records.subarray(at, at + RECORD_DOUBLES), length);
+        reads.set([records[at] as number, write, first, second], length);
         length += RECORD_DOUBLES;
       }
     }

@@ -45,8 +45,11 @@ export class Judge {
     this.#boundMs = boundMs;
   }
 
+  /** Reads that were judged in every way. */
   get total(): number {
-    return [...this.reads.values()].reduce((sum, count) => sum + count, 0);
+    let total = 0;
+    for (const [kind, count] of this.reads) if (kind !== 'lateRead') total += count;
+    return total;
   }
 
   /** Judges, and forgets, what was read before `untilMs`. `commits`: all of the run, in order by key. */
@@ -105,7 +108,8 @@ export class Judge {
     const since = calledMs - ageMs;
     if (!isStrong(key)) {
       this.eventualAges.add(ageMs);
-      if (ageMs > this.#boundMs && history.isQuiet(since - SETTLED_MS, calledMs)) {
+      const stalls = [...history.processes.values()].map((each) => stalledMs(each, since, calledMs));
+      if (ageMs > this.#boundMs + Math.max(...stalls) && history.isQuiet(since - SETTLED_MS, calledMs)) {
         this.#find('stale', `${Math.round(ageMs)} ms old, and nothing had failed`, read, history, since);
       }
       return;

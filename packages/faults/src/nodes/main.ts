@@ -3,17 +3,18 @@ import { auditFleet } from './audit-fleet.js';
 import { formatAudit } from './audit-report.js';
 import { BOUND_MS } from './bound.js';
 import { NODE_FAULTS } from './node-faults.js';
+import { isRedisKind } from './redis-fleet.js';
 
-const USAGE = `pnpm test:nodes [--reads N] [--rounds N] [--nodes K] [--redis single|cluster] [--fault NAME,…] [--seed S] [--list]
+const USAGE = `pnpm test:nodes [--reads N] [--rounds N] [--nodes K] [--redis single|cluster|sentinel] [--fault NAME,…] [--seed S] [--list]
 
 Runs several nodes in processes of their own over one Redis and one PostgreSQL, breaks all of them, and audits
 every read: none may be older than the bound, or wrong.
   --reads N     at least so many reads are audited            (1000000)
   --rounds N    at least so many rounds of faults             (8)
   --nodes K     node processes                                (3)
-  --redis KIND  single, or cluster: three masters             (single)
+  --redis KIND  single; cluster: three masters; sentinel: a master and its replica (single)
   --fault NAME  only this one; several separated by commas, or none
-  --read-rate N, --write-rate N   of each node, a second      (5000, 100)
+  --read-rate N, --write-rate N   of each node, a second      (20000, 60)
   --seed S      the faults of a run that printed S
   --list        the faults
 
@@ -28,8 +29,8 @@ const { values } = parseArgs({
     nodes: { type: 'string', default: '3' },
     redis: { type: 'string', default: 'single' },
     fault: { type: 'string' },
-    'read-rate': { type: 'string', default: '5000' },
-    'write-rate': { type: 'string', default: '100' },
+    'read-rate': { type: 'string', default: '20000' },
+    'write-rate': { type: 'string', default: '60' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 32)) },
     list: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -48,7 +49,7 @@ const faults = values.fault === 'none' ? [] : values.fault?.split(',');
 const unknown = faults?.find((name) => !NODE_FAULTS.some((fault) => fault.name === name));
 if (unknown !== undefined) refuse(`There is no fault ${unknown}; --list names them.`);
 const { redis } = values;
-if (redis !== 'single' && redis !== 'cluster') refuse('--redis takes single or cluster.');
+if (!isRedisKind(redis)) refuse('--redis takes single, cluster or sentinel.');
 const seed = number('seed');
 
 const interrupt = new AbortController();

@@ -24,12 +24,11 @@ export class NodeProcess {
   readonly #child: ChildProcess;
   readonly #logFile: string;
 
-  constructor(spec: NodeSpec, logFile: string, history: History) {
+  constructor(program: URL, spec: NodeSpec, logFile: string, history: History) {
     this.spec = spec;
     this.#logFile = logFile;
-    const file = fileURLToPath(new URL('audited-node.js', import.meta.url));
     const log = openSync(logFile, 'a');
-    const child = spawn(process.execPath, [file, JSON.stringify(spec)], {
+    const child = spawn(process.execPath, [fileURLToPath(program), JSON.stringify(spec)], {
       stdio: ['ignore', log, log, 'pipe', 'ipc'],
     });
     closeSync(log);
