@@ -75,24 +75,24 @@ test('a process that was stopped past its lease issues nothing that the next hol
   const stopped = start({ leaseTtlMs: 1_000 });
   const node = await stopped.open();
   const running = stopped.call('run');
-  await stopped.streams(5_000);
+  await stopped.streams(1_000);
   stopped.signal('SIGSTOP');
   const successor = start();
   expect(await successor.open({ insisting: true })).toBe(node);
   const successorRunning = successor.call('run');
-  await successor.streams(5_000);
+  await successor.streams(1_000);
   // It goes on in the middle of issuing, and its renewal gets no answer: it has to know by itself.
   const store = openStore(dsn, 1);
   await store.transaction(async (session) => {
-    await session.exec('SELECT 1 FROM zmsg_nodes WHERE node_id = $1 FOR UPDATE', [node]);
+    await session.exec('LOCK TABLE zmsg_nodes');
     stopped.signal('SIGCONT');
-    await Promise.race([stopped.untilEvent('LEASE_LOST'), stopped.streams(20_000)]);
-    await successor.streams(20_000);
+    await Promise.race([stopped.untilEvent('LEASE_LOST'), stopped.streams(4_000)]);
+    await successor.streams(4_000);
   });
   await store.close();
   for (const event of ['LEASE_LOST', 'ids:lease:lost']) await stopped.untilEvent(event);
   await freeOne(dsn);
-  await stopped.streams(5_000);
+  await stopped.streams(1_000);
   await Promise.all([stopped.call('halt'), successor.call('halt')]);
   await Promise.all([running, successorRunning]);
   expect(await stopped.call('node')).not.toBe(await successor.call('node'));
@@ -105,10 +105,10 @@ test('clock steps of an hour while processes run and across restarts repeat noth
   const leaseTtlMs = 1_000;
   const first = start({ leaseTtlMs, offsetMs: HOUR_MS });
   await first.open();
-  await first.issue(5_000);
+  await first.issue(1_000);
   for (const ms of [HOUR_MS, -HOUR_MS, -HOUR_MS]) {
     await first.call('step', { ms });
-    await first.issue(5_000);
+    await first.issue(1_000);
     // Both node ids have been used in the future now.
     if (ms < 0) await freeOne(dsn);
   }
@@ -117,12 +117,12 @@ test('clock steps of an hour while processes run and across restarts repeat noth
   await first.kill();
   const second = start({ leaseTtlMs, offsetMs: -HOUR_MS });
   const node = await second.open({ insisting: true });
-  await second.issue(5_000);
+  await second.issue(1_000);
   await second.close();
   // The same one again, as soon as its own clock allows, and then one with an older clock: never.
   const third = start({ leaseTtlMs, offsetMs: -HOUR_MS });
   expect(await third.open({ insisting: true })).toBe(node);
-  await third.issue(5_000);
+  await third.issue(1_000);
   await third.close();
   const older = start({ leaseTtlMs, offsetMs: -2 * HOUR_MS });
   await expect(older.open()).rejects.toEqual(code('CLOCK'));
@@ -142,7 +142,7 @@ test('a process that dies between its lease and its first id leaves nothing behi
   await store.exec('UPDATE zmsg_nodes SET expires_at = now() WHERE node_id = $1', [node]);
   await store.close();
   expect(await next.open()).toBe(node);
-  await next.issue(5_000);
+  await next.issue(1_000);
   oracle.check();
 });
 
@@ -160,7 +160,7 @@ test('services side by side: each database, and each schema, has its own node id
   // In its own database the first has the only free node id.
   await Promise.all(processes.slice(0, 2).map((each) => each.open()));
   await expect(services[0]?.start().open()).rejects.toEqual(code('LEASE_LOST'));
-  await Promise.all(processes.slice(0, 2).map((each) => each.issue(5_000)));
+  await Promise.all(processes.slice(0, 2).map((each) => each.issue(1_000)));
   // The third database counts from 2024 already.
   await expect(processes[2]?.open()).rejects.toEqual(code('CONFIG'));
   for (const { oracle } of services) oracle.check();

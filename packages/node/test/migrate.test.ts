@@ -80,7 +80,7 @@ test('errors are one clear line without secrets, and exit code 1', async () => {
 test('with no database named, the embedded one under the data directory is migrated', async () => {
   const dataDir = join(root, 'data');
   const { code, stdout, stderr } = await run([dir], { ZMSG_DATA_DIR: dataDir });
-  expect({ code, lines: stdout.trim().split('\n').length }).toEqual({ code: 0, lines: 4 });
+  expect({ code, lines: stdout.trim().split('\n').length }).toEqual({ code: 0, lines: 5 });
   expect(stderr).toContain('embedded PostgreSQL');
   expect(existsSync(join(dataDir, 'postgres', 'PG_VERSION'))).toBe(true);
   expect(existsSync(join(root, '.zmsg'))).toBe(false);
