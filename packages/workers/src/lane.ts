@@ -172,9 +172,12 @@ export class Lane {
    * for `restarted`: what the next thread publishes must not pass for the fate of what was lost.
    */
   refresh(): boolean {
-    const words = this.#words;
+    const taken = Atomics.load(this.#words, TAKEN);
+    const applied = Atomics.load(this.#words, APPLIED);
+    const synced = Atomics.load(this.#words, SYNCED);
+    // Asked last: then all of them are from before the death that it would tell of.
     if (this.#isBehind) return false;
-    return this.#reach(Atomics.load(words, TAKEN), Atomics.load(words, APPLIED), Atomics.load(words, SYNCED));
+    return this.#reach(taken, applied, synced);
   }
 
   /** Whether `refresh` would find something new. */

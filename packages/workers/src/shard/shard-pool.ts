@@ -184,10 +184,11 @@ export class ShardPool {
   #giveUp(seat: Seat, failure: ShardFailure): void {
     const { shard } = seat;
     const { board } = this.#options;
-    board.setState(shard, ShardState.failed);
     board.settleAll(shard);
     seat.settleStarted.reject(failure);
     this.#options.onFailed(shard, failure);
+    // Who sees the state finds the reason said already.
+    board.setState(shard, ShardState.failed);
   }
 
   /** One thread, from its start to its end. Undefined: it was told to stop, and has finished. */
