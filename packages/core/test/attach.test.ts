@@ -5,7 +5,7 @@ import type * as Lru from 'sharedarraybuffer-lru';
 import { describe, expect, inject, test } from 'vitest';
 import { attach, counter, MigrationError, QueueError, sql, type ThreadHandle } from '../dist/index.js';
 import { AttachedWorker } from './attached-thread.js';
-import { freshDir, open, openAttached } from './open-engine.js';
+import { freshDir, freshPrefix, open, openAttached } from './open-engine.js';
 
 const DATA = Buffer.from('x');
 
@@ -99,6 +99,19 @@ describe('one engine for all threads', () => {
     const [row] = await psql('SELECT data FROM zmsg_data');
     expect(await zm.get('race')).toEqual(row?.data);
     expect(await threads[2]?.run((engine) => engine.peek('race')?.toString())).toBe(String(row?.data));
+  });
+
+  test('what another node writes is what a thread reads next', async () => {
+    const redis = { redisAddr: inject('redisAddr'), cachePrefix: freshPrefix() };
+    const { zm, dsn } = await open(redis);
+    const { zm: elsewhere } = await open({ ...redis, postgresDsn: dsn });
+    const thread = await AttachedWorker.start(zm);
+    await zm.cacheAndStore('k', Buffer.from('old'));
+    expect(await thread.run((engine) => engine.get('k').then(String))).toBe('old');
+    await elsewhere.cacheAndStore('k', Buffer.from('new'));
+    await expect.poll(() => thread.run((engine) => engine.get('k').then(String))).toBe('new');
+    await thread.run((engine) => engine.cacheAndStore('k', Buffer.from('newest')));
+    await expect.poll(() => elsewhere.get('k').then(String)).toBe('newest');
   });
 
   test('rows and errors are those of PostgreSQL, Buffers as Buffers', async () => {
