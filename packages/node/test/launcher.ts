@@ -13,6 +13,9 @@ export function fixture(name: string): string {
   return fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
 }
 
+/** For `expect.poll`: a machine under load starts a thread in seconds. */
+export const PATIENTLY = { timeout: 60_000 };
+
 export interface LogLine {
   readonly msg: string;
   readonly level: number;

@@ -12,6 +12,7 @@ import {
   Launcher,
   LikeLoad,
   likesIn,
+  PATIENTLY,
   type Who,
 } from './launcher.js';
 
@@ -55,12 +56,12 @@ test('processes serve one port; after a crash under load and a stop no acknowled
   expect(new Set([launcher.pid, one?.pid, two?.pid]).size).toBe(3);
 
   const load = new LikeLoad(port);
-  await expect.poll(() => load.acknowledged.size, { timeout: 20_000 }).toBe(2);
+  await expect.poll(() => load.acknowledged.size, PATIENTLY).toBe(2);
   await expect(ask(port, '/throw')).rejects.toThrow('fetch failed');
   const { process: number = 0, err } = await launcher.logged('process crashed');
   expect(err).toMatchObject({ type: 'TypeError', message: 'thrown on purpose' });
   await expect
-    .poll(async () => (await askAll(port, 2)).get(number)?.pid, { timeout: 20_000 })
+    .poll(async () => (await askAll(port, 2)).get(number)?.pid, PATIENTLY)
     .not.toBe(before.get(number)?.pid);
   const after = await askAll(port, 2);
   expect(after.get(3 - number)).toEqual(before.get(3 - number));
@@ -83,7 +84,7 @@ test('without the first process the others flush and end', async () => {
   await ask(port, '/like');
   launcher.kill('SIGKILL');
   await launcher.ended();
-  await expect.poll(() => alive(all.values()), { timeout: 20_000 }).toEqual([]); // until they are reaped
+  await expect.poll(() => alive(all.values()), PATIENTLY).toEqual([]); // until they are reaped
   expect(await likesIn(launcher.dsn)).toBe(1);
   expectNothingPending(launcher);
   await expectFree(port);
@@ -96,7 +97,7 @@ test('SIGTERM to one process restarts it in order; a second signal to the first 
   await Promise.all([ask(port, '/like'), ask(port, '/like'), ask(port, '/like'), ask(port, '/like')]);
   const { pid = 0 } = before.get(1) ?? {};
   process.kill(pid, 'SIGTERM');
-  await expect.poll(async () => (await askAll(port, 2)).get(1)?.pid, { timeout: 20_000 }).not.toBe(pid);
+  await expect.poll(async () => (await askAll(port, 2)).get(1)?.pid, PATIENTLY).not.toBe(pid);
   // What the first of them had counted was flushed when it ended.
   expect(await likesIn(launcher.dsn)).toBe(2);
 
@@ -108,7 +109,7 @@ test('SIGTERM to one process restarts it in order; a second signal to the first 
   launcher.kill('SIGTERM');
   await expect(answer).rejects.toThrow('fetch failed');
   expect(await launcher.ended()).toBe(143);
-  await expect.poll(() => alive(all.values()), { timeout: 20_000 }).toEqual([]);
+  await expect.poll(() => alive(all.values()), PATIENTLY).toEqual([]);
 });
 
 test('an embedded PostgreSQL for each process is refused', async () => {

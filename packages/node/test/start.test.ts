@@ -15,6 +15,7 @@ import {
   Launcher,
   LikeLoad,
   likesIn,
+  PATIENTLY,
 } from './launcher.js';
 
 // Each test starts and stops a whole engine or two.
@@ -26,9 +27,10 @@ describe('threads', () => {
   test('serve one port, and one that crashes comes back while the others go on', async () => {
     const args = [fixture('http-app.mjs'), '--threads', '2', '--thread-memory', '64', '0'];
     const launcher = await Launcher.start(args);
+    await launcher.logged(ALL_READY);
     const listening = () =>
       [...launcher.stdout.matchAll(/listening on (\d+)/g)].map(([, port]) => Number(port));
-    await expect.poll(() => listening().length, { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => listening().length, PATIENTLY).toBe(2);
     const [port = 0] = listening();
     expect(listening()).toEqual([port, port]);
     let before = await askAll(port, 2);
@@ -42,7 +44,7 @@ describe('threads', () => {
     ] as const) {
       const restarts = listening().length;
       await expect(ask(port, path)).rejects.toThrow('fetch failed');
-      await expect.poll(() => listening().length, { timeout: 20_000 }).toBe(restarts + 1);
+      await expect.poll(() => listening().length, PATIENTLY).toBe(restarts + 1);
       const { thread = 0, err } = launcher.log().findLast(({ msg }) => msg === 'thread crashed') ?? {};
       expect(err).toMatchObject(error);
       const after = await askAll(port, 2);
@@ -117,12 +119,12 @@ describe('a stop', () => {
     const launcher = await Launcher.start(args, { ZMSG_POSTGRES_DSN: dsn });
     await launcher.logged(ALL_READY);
     const load = new LikeLoad(port);
-    await expect.poll(() => load.acknowledged.size, { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => load.acknowledged.size, PATIENTLY).toBe(2);
     await expect(ask(port, '/throw')).rejects.toThrow('fetch failed');
     const { thread = 0 } = await launcher.logged('thread crashed');
     const before = load.acknowledged.get(String(thread)) ?? 0;
     const more = () => load.acknowledged.get(String(thread)) ?? 0;
-    await expect.poll(more, { timeout: 20_000 }).toBeGreaterThan(before + 20);
+    await expect.poll(more, PATIENTLY).toBeGreaterThan(before + 20);
     expect(await likesIn(dsn)).toBe(0);
 
     launcher.kill('SIGTERM');
@@ -215,7 +217,7 @@ describe('a stop', () => {
       ZMSG_POSTGRES_DSN: dsn,
     });
     const waiting = () => client.query('SELECT 1 FROM pg_locks WHERE NOT granted');
-    await expect.poll(async () => (await waiting()).rowCount, { timeout: 20_000 }).toBe(1);
+    await expect.poll(async () => (await waiting()).rowCount, PATIENTLY).toBe(1);
     launcher.kill('SIGTERM');
     await launcher.logged('stopping');
     await client.query('COMMIT');
