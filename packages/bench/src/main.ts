@@ -9,9 +9,11 @@ import { coherence } from './suites/coherence.js';
 import { counters } from './suites/counters.js';
 import { flush } from './suites/flush.js';
 import { hitRatio } from './suites/hit-ratio.js';
+import { ids } from './suites/ids.js';
 import { reads } from './suites/reads.js';
 import { recovery } from './suites/recovery.js';
 import { statements } from './suites/statements.js';
+import { threads } from './suites/threads.js';
 
 const USAGE = `pnpm bench [--only NAME,…] [--quick] [--json FILE] [--postgres DSN] [--redis HOST:PORT]
        [--trace FILE …] [--rooms ENTRIES,…] [--accesses N]   (of hit-ratio)
@@ -39,11 +41,13 @@ const SUITES: readonly (Suite | LocalSuite)[] = [
   reads,
   cache,
   coherence,
+  threads,
   counters,
   flush,
   recovery,
   statements,
   builders,
+  ids,
 ];
 const only = values.only?.split(',');
 const chosen = SUITES.filter((suite) => only?.includes(suite.name) ?? true);

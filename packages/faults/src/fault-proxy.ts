@@ -10,7 +10,7 @@ interface Pair {
 /** `COMMIT` as a simple query of the PostgreSQL protocol. */
 const COMMIT = Buffer.from('COMMIT\0');
 
-/** A TCP proxy before PostgreSQL, on loopback, with a will of its own. */
+/** A TCP proxy before PostgreSQL or Redis, on loopback, with a will of its own. */
 export class FaultProxy {
   /** Share of COMMITs that never reach the server, and of those whose answer is lost; both end the connection. */
   commitsLost = 0;
@@ -24,6 +24,7 @@ export class FaultProxy {
   readonly #listener: Server;
   readonly #pairs = new Set<Pair>();
   #isStalled = false;
+  #isCut = false;
 
   constructor(port: number, random: Random) {
     this.#port = port;
@@ -37,10 +38,11 @@ export class FaultProxy {
     return (this.#listener.address() as { port: number }).port;
   }
 
-  /** Every connection ends with a RST. */
-  reset(): void {
+  /** Connections end with a RST: each with this probability. */
+  reset(share = 1): void {
     this.#count('resets');
     for (const { client, server } of this.#pairs) {
+      if (share < 1 && this.#random.fraction() >= share) continue;
       client.resetAndDestroy();
       server?.destroy();
     }
@@ -56,7 +58,15 @@ export class FaultProxy {
     }
   }
 
+  /** Every connection ends with a RST, and new ones do, too. */
+  cut(): void {
+    this.#isCut = true;
+    this.reset();
+  }
+
+  /** After a stall or a cut. */
   resume(): void {
+    this.#isCut = false;
     this.#isStalled = false;
     for (const { client, server } of this.#pairs) {
       // Nobody is behind those that came meanwhile.
@@ -71,7 +81,7 @@ export class FaultProxy {
     this.commitsLost = 0;
     this.answersLost = 0;
     this.latencyMs = 0;
-    if (this.#isStalled) this.resume();
+    if (this.#isStalled || this.#isCut) this.resume();
   }
 
   close(): void {
@@ -83,6 +93,11 @@ export class FaultProxy {
   }
 
   #accept(client: Socket): void {
+    if (this.#isCut) {
+      client.on('error', () => {}); // it has gone by itself
+      client.resetAndDestroy();
+      return;
+    }
     const server = this.#isStalled ? undefined : connect(this.#port, '127.0.0.1');
     const pair: Pair = { client, server };
     this.#pairs.add(pair);

@@ -4,6 +4,7 @@ import { addAudit } from './commands/audit.js';
 import { addDeadLetters } from './commands/dead-letters.js';
 import { addDemo } from './commands/demo.js';
 import { addMigrate } from './commands/migrate.js';
+import { addStart } from './commands/start.js';
 import { addVerify } from './commands/verify.js';
 import { addWal } from './commands/wal.js';
 
@@ -13,6 +14,7 @@ addAudit(program);
 addDeadLetters(program);
 addDemo(program);
 addMigrate(program);
+addStart(program);
 addVerify(program);
 addWal(program);
 

@@ -70,6 +70,8 @@ export interface SharedCache {
    * may be given the same Buffer. It stays as it is when the key is set, deleted or evicted.
    */
   get(key: string): Buffer | undefined;
+  /** Those of the keys that are there, as `get` gives them; not at one instant. */
+  getMany(keys: Iterable<string>): Map<string, Buffer>;
   has(key: string): boolean;
   /** Milliseconds left; `Infinity` without a TTL; undefined when absent or expired. */
   remainingTtl(key: string): number | undefined;

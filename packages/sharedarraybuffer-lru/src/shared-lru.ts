@@ -86,6 +86,15 @@ export class SharedLRU implements SharedCache {
     return this.#reads.get(probe.h1 & this.#segmentMask, probe, key);
   }
 
+  getMany(keys: Iterable<string>): Map<string, Buffer> {
+    const found = new Map<string, Buffer>();
+    for (const key of keys) {
+      const value = this.get(key);
+      if (value !== undefined) found.set(key, value);
+    }
+    return found;
+  }
+
   /** Like `remainingTtl`, it leaves the statistics and the frequency of the entry as they are. */
   has(key: string): boolean {
     return this.remainingTtl(key) !== undefined;

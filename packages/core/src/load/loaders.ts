@@ -13,6 +13,12 @@ const DEFAULT_SOURCE = { table: 'zmsg_data', key: 'id', column: 'data' } as cons
 
 type LoadFrom = (keys: readonly string[], store: Store) => Promise<ReadonlyMap<string, Buffer>>;
 
+/** The same without a replica. */
+interface Batches {
+  readonly replica: LoadBatch;
+  readonly primary: LoadBatch;
+}
+
 /** Keys of one loader. */
 export interface DirectLoad {
   readonly keys: readonly string[];
@@ -20,20 +26,39 @@ export interface DirectLoad {
   load(): Promise<ReadonlyMap<string, Buffer>>;
 }
 
+/**
+ * What `register` would refuse, where there is nothing to register at.
+ *
+ * @throws InvalidKeyError, InvalidTaskError
+ */
+export function checkLoader(prefix: string, source: LoaderSource): void {
+  checkPrefix(prefix);
+  if (typeof source !== 'function') new TableQuery(source);
+}
+
+function checkPrefix(prefix: string): void {
+  if (typeof prefix !== 'string' || prefix === '') {
+    throw new InvalidKeyError('the prefix of a loader must be a non-empty string');
+  }
+}
+
 /** Where keys are found in the database: the loader with the longest prefix, else `zmsg_data`. */
 export class Loaders {
   readonly #store: Store;
+  readonly #primary: Store;
   /** Longest prefix first. */
-  readonly #byPrefix: { prefix: string; batch: LoadBatch; load: LoadFrom }[] = [];
-  readonly #default: LoadBatch;
+  readonly #byPrefix: (Batches & { prefix: string; load: LoadFrom })[] = [];
+  readonly #default: Batches;
   readonly #loadDefault: LoadFrom = this.#tableLoad(new TableQuery(DEFAULT_SOURCE));
   /** Keys asked of the database. */
   loads = 0;
   queries = 0;
 
-  constructor(store: Store) {
+  /** @param store May be a replica, which lacks the last writes */
+  constructor(store: Store, primary: Store = store) {
     this.#store = store;
-    this.#default = new LoadBatch(this.#counted(this.#loadDefault));
+    this.#primary = primary;
+    this.#default = this.#batches(this.#loadDefault);
   }
 
   /**
@@ -42,23 +67,19 @@ export class Loaders {
    * @throws InvalidKeyError for an empty prefix, InvalidTaskError for a table or column that is no identifier
    */
   register(prefix: string, source: LoaderSource): void {
-    if (typeof prefix !== 'string' || prefix === '') {
-      throw new InvalidKeyError('the prefix of a loader must be a non-empty string');
-    }
+    checkPrefix(prefix);
     const load =
       typeof source === 'function' ? this.#callLoad(source) : this.#tableLoad(new TableQuery(source));
-    const batch = new LoadBatch(this.#counted(load));
     const at = this.#byPrefix.findIndex((each) => each.prefix === prefix);
     if (at >= 0) this.#byPrefix.splice(at, 1);
-    this.#byPrefix.push({ prefix, batch, load });
+    this.#byPrefix.push({ prefix, load, ...this.#batches(load) });
     this.#byPrefix.sort((a, b) => b.prefix.length - a.prefix.length);
   }
 
-  load(key: string): Promise<Buffer | undefined> {
-    for (const { prefix, batch } of this.#byPrefix) {
-      if (key.startsWith(prefix)) return batch.get(key);
-    }
-    return this.#default.get(key);
+  /** `from`: whether the last writes must be seen. */
+  load(key: string, from: 'replica' | 'primary' = 'replica'): Promise<Buffer | undefined> {
+    const batches = this.#byPrefix.find(({ prefix }) => key.startsWith(prefix)) ?? this.#default;
+    return batches[from].get(key);
   }
 
   /**
@@ -80,11 +101,17 @@ export class Loaders {
     }));
   }
 
-  #counted(load: LoadFrom): BatchLoad {
+  #batches(load: LoadFrom): Batches {
+    const replica = new LoadBatch(this.#counted(load, this.#store));
+    if (this.#primary === this.#store) return { replica, primary: replica };
+    return { replica, primary: new LoadBatch(this.#counted(load, this.#primary)) };
+  }
+
+  #counted(load: LoadFrom, store: Store): BatchLoad {
     return (keys) => {
       this.loads += keys.length;
       this.queries += 1;
-      return load(keys, this.#store);
+      return load(keys, store);
     };
   }
 

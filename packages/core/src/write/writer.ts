@@ -7,11 +7,11 @@ import type { DelayQueue } from '../delay/delay-queue.js';
 import type { L2 } from '../l2/l2.js';
 import type { Reader } from '../read/reader.js';
 import type { Rows, Store, WaitOptions } from '../store/store.js';
+import { type BatchEntry, type BatchResult, runBatch, submitPeriodic } from './batch-run.js';
 import { Intents } from './intents.js';
 import { KeyMutex } from './key-mutex.js';
-import { OperandCheck } from './operand-check.js';
+import { PeriodicWriter } from './periodic-writer.js';
 import { type StrongWrite, StrongWrites } from './strong-writes.js';
-import { SubmitGate } from './submit-gate.js';
 
 export interface WriterParts {
   l1: SharedLRU;
@@ -53,15 +53,15 @@ export interface StoreWrite {
 export class Writer {
   readonly #parts: WriterParts;
   readonly #mutex = new KeyMutex();
-  readonly #gate = new SubmitGate();
-  readonly #operands: OperandCheck;
   readonly #intents = new Intents();
   readonly #strong: StrongWrites;
+  readonly #periodic: PeriodicWriter;
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
-    this.#operands = new OperandCheck(parts.store);
+    const { bloom, shards, store } = parts;
     this.#strong = new StrongWrites({ ...parts, intents: this.#intents });
+    this.#periodic = new PeriodicWriter({ shards, store, announce: (key) => bloom?.add([key]) });
   }
 
   /** Other nodes have written or deleted these keys. */
@@ -161,13 +161,11 @@ export class Writer {
 
   /** The periodic write without its cache part. Not async: a hot counter pays for no second promise. */
   periodic(key: string, task: Task, options?: SubmitOptions): Promise<Receipt> {
-    const { bloom, shards } = this.#parts;
-    const checked = this.#operands.check(task);
-    const announced = bloom !== undefined && mayInsert(task) ? bloom.add([key]) : undefined;
-    if (checked === undefined && announced === undefined && this.#gate.isOpen) {
-      return shards.submit(task, options);
-    }
-    return this.#gate.pass(Promise.all([checked, announced]), () => shards.submit(task, options));
+    return this.#periodic.submit(key, task, options);
+  }
+
+  batch(entries: readonly BatchEntry[], options?: WaitOptions): Promise<BatchResult[]> {
+    return runBatch(this, entries, () => submitPeriodic(this, entries, options), options);
   }
 
   /** Replaces a cached value, keeping its remaining time to live. False: nothing was cached. */
@@ -281,11 +279,6 @@ interface Placed {
   token: number;
   /** Flights of the reader that had begun. */
   flights: number;
-}
-
-/** Whether the task can make a row that was not there. */
-function mayInsert(task: Task): boolean {
-  return task.kind === 'content' || task.kind === 'put' || task.orInsert !== undefined;
 }
 
 const UNIQUE_VIOLATION = '23505';

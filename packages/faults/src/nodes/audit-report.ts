@@ -1,0 +1,38 @@
+import type { AuditResult } from './audit-fleet.js';
+
+/** All figures of a run, and what was wrong. */
+export function formatAudit(result: AuditResult, seed: number, boundMs: number): string {
+  const { judge, rounds, acknowledged, faults, totals, complaints, kept } = result;
+  const { counts, reads } = judge;
+  const beyond = counts.stale;
+  const l1Hits = Math.max(0, judge.total - totals.l2Hits - totals.loads);
+  const lines = [
+    `rounds              ${rounds}`,
+    `reads audited       ${judge.total} (${pairs(reads)})`,
+    `answered by         L1 ${l1Hits}, L2 ${totals.l2Hits}, PostgreSQL ${totals.loads}`,
+    `writes acknowledged ${acknowledged}`,
+    `writes seen by others, from the acknowledgement to the last older read`,
+    `  nothing failing   ${judge.seen.quiet} (${judge.seen.quiet.count})`,
+    `  all               ${judge.seen.all} (${judge.seen.all.count})`,
+    `stale reads         ${judge.staleReads}`,
+    `  of strong writes  ${judge.strongAges.count}: ${judge.strongAges}; beyond the bound of ${boundMs} ms: ${beyond}`,
+    `  of other writes   ${judge.eventualAges.count}: ${judge.eventualAges}`,
+    `own writes not read ${counts.own}`,
+    `wrong values        ${counts.wrong}`,
+    `faults              ${pairs(faults) || 'none'}`,
+    `events              ${pairs(totals.events) || 'none'}`,
+    `rejected calls      ${pairs(totals.rejected) || 'none'}`,
+  ];
+  for (const { kind, detail } of judge.findings) lines.push(`WRONG: ${kind}: ${detail}`);
+  for (const complaint of complaints) lines.push(`WRONG: ${complaint}`);
+  if (kept !== undefined) lines.push(`kept: ${kept}`);
+  lines.push(
+    '',
+    `seed ${seed}  reads ${judge.total}  stale beyond the bound ${counts.stale + counts.own}  wrong values ${counts.wrong}`,
+  );
+  return lines.join('\n');
+}
+
+function pairs(counts: ReadonlyMap<string, number>): string {
+  return [...counts].map(([name, count]) => `${name} ${count}`).join(', ');
+}
