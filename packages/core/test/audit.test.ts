@@ -5,6 +5,7 @@ import { createDatabase, type RedisServer, startRedis } from '@zmsg/testbed';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { type AuditOptions, type AuditReport, auditFleet } from '../dist/audit/index.js';
+import { SharedCopies } from '../dist/audit/shared-copies.js';
 import { sql, ZMsg, type ZMsgOptions } from '../dist/index.js';
 import { encodeTierValue } from '../dist/l2/tier-value.js';
 import { freshPrefix, statements } from './open-engine.js';
@@ -109,6 +110,28 @@ test('values of every kind are consistent, and are found by drawing keys from L1
   expect(drawn.nodes.map(({ name }) => name?.nodeId).sort()).toEqual([nodeIdOf(a), nodeIdOf(b)].sort());
   // At most `rate` looks in a second.
   expect(drawn.durationMs).toBeGreaterThanOrEqual((drawn.sampled - 50) * 10);
+});
+
+test('keys that L2 alone has are drawn among whatever else Redis has', async () => {
+  const cachePrefix = freshPrefix();
+  const { redisAddr } = config as { redisAddr: string };
+  const endpoint = { redisAddr: [redisAddr], redisPassword: '', redisDb: 0 };
+  const shared = await SharedCopies.open({ ...endpoint, cachePrefix, timeoutMs: 20_000 });
+  try {
+    const keys = Array.from({ length: 12 }, (_, n) => `only_${n}`);
+    const record = encodeTierValue(bytes('v'), 'cached', 60_000, Date.now());
+    for (const key of keys) await client.set(`${cachePrefix}v:${key}`, record);
+    const drawn = new Set<string>();
+    for (let n = 0; n < 500 && drawn.size < keys.length; n++) {
+      const sample = await shared.sample(4);
+      expect(sample.length).toBeLessThanOrEqual(4);
+      for (const key of sample) drawn.add(key);
+    }
+    expect([...drawn].sort()).toEqual(keys.sort());
+    expect(await shared.hasEvicted()).toBe(false);
+  } finally {
+    await shared.close();
+  }
 });
 
 test('a copy in L1 that is older than L2 and the row is found at its node, until the key is deleted', async () => {
