@@ -296,19 +296,18 @@ test('a clock of Redis that is set back is noticed, and a new bitmap made', asyn
   await a.gate.ready();
   await denies(a.gate, 'never');
   let backMs = 3_600_000;
-  const call = a.redis.callBuffer.bind(a.redis) as (...args: unknown[]) => Promise<unknown>;
-  a.redis.callBuffer = (async (...args: unknown[]) => {
-    const reply = await call(...args);
+  const scripting = a.redis as unknown as { evalshaBuffer: (...args: unknown[]) => Promise<unknown> };
+  const run = scripting.evalshaBuffer.bind(a.redis);
+  scripting.evalshaBuffer = async (...args) => {
+    const reply = await run(...args);
     if (Array.isArray(reply) && typeof reply[0] === 'number') reply[0] -= backMs;
     return reply;
-  }) as typeof a.redis.callBuffer;
-  await a.events.until('bloom:share:apart');
-  expect(a.events.all.find(({ type }) => type === 'bloom:share:apart')).toMatchObject({
-    error: { message: 'the clock of Redis was set back' },
-  });
+  };
+  const before = a.gate.stats().share?.incarnation ?? 0;
+  await expect.poll(() => a.gate.stats().share?.state, { timeout: 20_000 }).not.toBe('joined');
   backMs = 0;
   await a.gate.ready();
-  expect(a.gate.stats().share?.incarnation).toBe(2);
+  expect(a.gate.stats().share?.incarnation).toBeGreaterThan(before);
   await denies(a.gate, 'never');
 });
 

@@ -6,6 +6,9 @@ import { FleetNode } from './fleet-node.js';
 /** Writes that one node applies at one time. */
 const CONCURRENCY = 5;
 const GATE = 7;
+// Processes are slow to start on a busy machine.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
 const soon = { timeout: 40_000, interval: 50 };
 
 let redis: RedisServer;

@@ -5,6 +5,9 @@ import { FleetNode } from './fleet-node.js';
 import { statements } from './open-engine.js';
 
 const NODES = 5;
+// Processes are slow to start on a busy machine.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
 const soon = { timeout: 40_000, interval: 20 };
 
 let server: RedisServer;

@@ -18,7 +18,7 @@ export interface DelayedWriterOptions {
   timeoutMs?: number;
   /**
    * PostgreSQL ends a write's transaction when nothing came from this node for so long, milliseconds: a
-   * node that stands still in its midst would keep the others from running it. @default 30000
+   * node that stands still in its midst would keep the others from running it. @default 0: never
    */
   silenceMs?: number;
   /** Ids of applied operations are kept this long at least, milliseconds. @default 7 days */
@@ -66,7 +66,7 @@ export class DelayedWriter {
     this.#onCommitted = options.onCommitted ?? (() => Promise.resolve());
     this.#onCleanUpError = options.onCleanUpError ?? (() => {});
     this.#timeoutMs = options.timeoutMs ?? 30_000;
-    this.#silenceMs = options.silenceMs ?? 30_000;
+    this.#silenceMs = options.silenceMs ?? 0;
     this.#retentionMs = options.retentionMs ?? 7 * 86_400_000;
     this.#now = options.now ?? (() => performance.now());
     this.#cleanedAt = this.#now();

@@ -28,7 +28,8 @@ export async function openDelayQueue(parts: DelayQueueParts): Promise<OpenDelayQ
   const { store, logger, announce, forget } = parts;
   const writer = new DelayedWriter({
     store,
-    silenceMs: parts.options.delayLockMs,
+    // The embedded PostgreSQL has one node.
+    silenceMs: parts.options.postgresDsn === undefined ? 0 : parts.options.delayLockMs,
     announce,
     onCommitted: (write) => (write.deleteAfter === true ? forget(write.key) : Promise.resolve()),
     onCleanUpError: (error) => logger.warn({ err: error }, 'old operation ids were not deleted'),
