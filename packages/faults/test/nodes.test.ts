@@ -18,7 +18,7 @@ const options = ({ signal }: TestContext) => ({
 
 // They wait more than they compute.
 test.concurrent('no read on any node is stale beyond the bound, or wrong, while everything breaks', {
-  timeout: 240_000,
+  timeout: 480_000,
 }, async (context) => {
   const result = await auditFleet({
     ...options(context),
@@ -35,7 +35,7 @@ test.concurrent('no read on any node is stale beyond the bound, or wrong, while 
 });
 
 test.concurrent('a node that is deaf is caught, and what it printed is kept', {
-  timeout: 240_000,
+  timeout: 480_000,
 }, async (context) => {
   const result = await auditFleet({
     ...options(context),
