@@ -38,14 +38,14 @@ class Told {
     return this.record(process, 'get', key, write, calledMs, answeredMs);
   }
 
-  judged(): Judge {
+  async judged(): Promise<Judge> {
     const judge = new Judge(BOUND_MS);
-    judge.judge(this.history, this.#commits, Number.POSITIVE_INFINITY);
+    await judge.judge(this.history, this.#commits, Number.POSITIVE_INFINITY);
     return judge;
   }
 
-  findings(): string[] {
-    return this.judged().findings.map(({ kind }) => kind);
+  async findings(): Promise<string[]> {
+    return (await this.judged()).findings.map(({ kind }) => kind);
   }
 }
 
@@ -63,89 +63,91 @@ test('a value is of its key and write, whole, or of none', () => {
   }
 });
 
-test('a read is stale by the time since something newer was acknowledged, whoever wrote it', () => {
+test('a read is stale by the time since something newer was acknowledged, whoever wrote it', async () => {
   const told = new Told().write(A1, 100, 110).write(A2, 200, 210);
-  const judge = told.read(2, A1, 210).read(2, A1, 250).read(2, A2, 9_000).judged();
+  const judge = await told.read(2, A1, 210).read(2, A1, 250).read(2, A2, 9_000).judged();
   expect(judge.findings).toEqual([]);
   expect([judge.total, judge.staleReads, judge.strongAges.max]).toEqual([3, 1, 40]);
 });
 
-test('a read that is older than the bound is found, with the time that a busy machine took', () => {
+test('a read that is older than the bound is found, with the time that a busy machine took', async () => {
   const told = () => new Told().write(A1, 100, 110).write(A2, 200, 210);
-  expect(told().read(2, A1, 4_210).findings()).toEqual([]);
-  expect(told().read(2, A1, 4_211).findings()).toEqual(['stale']);
+  expect(await told().read(2, A1, 4_210).findings()).toEqual([]);
+  expect(await told().read(2, A1, 4_211).findings()).toEqual(['stale']);
   const stalled = () => told().record(2, 'stall', 0, 0, 1_000, 2_000);
-  expect(stalled().read(2, A1, 5_210).findings()).toEqual([]);
-  expect(stalled().read(2, A1, 5_211).findings()).toEqual(['stale']);
+  expect(await stalled().read(2, A1, 5_210).findings()).toEqual([]);
+  expect(await stalled().read(2, A1, 5_211).findings()).toEqual(['stale']);
   // Of another process; or so long that the bench had stopped it.
-  expect(told().record(1, 'stall', 0, 0, 1_000, 2_000).read(2, A1, 4_211).findings()).toEqual(['stale']);
-  expect(told().record(2, 'stall', 0, 0, 500, 3_500).read(2, A1, 4_211).findings()).toEqual(['stale']);
+  expect(await told().record(1, 'stall', 0, 0, 1_000, 2_000).read(2, A1, 4_211).findings()).toEqual([
+    'stale',
+  ]);
+  expect(await told().record(2, 'stall', 0, 0, 500, 3_500).read(2, A1, 4_211).findings()).toEqual(['stale']);
 });
 
-test('a process must read its own writes at once', () => {
+test('a process must read its own writes at once', async () => {
   const told = () => new Told().write(A1, 100, 110).write(B1, 200, 210);
-  expect(told().read(1, A1, 211).findings()).toEqual([]);
-  expect(told().read(2, A1, 211).findings()).toEqual(['own']);
-  expect(told().read(2, A1, 209).findings()).toEqual([]);
+  expect(await told().read(1, A1, 211).findings()).toEqual([]);
+  expect(await told().read(2, A1, 211).findings()).toEqual(['own']);
+  expect(await told().read(2, A1, 209).findings()).toEqual([]);
 });
 
-test('versions are in the order of their commits, not of their acknowledgements', () => {
+test('versions are in the order of their commits, not of their acknowledgements', async () => {
   const told = () => new Told().write(B1, 100, 9_000).write(A1, 110, 120);
-  expect(told().read(2, A1, 20_000).findings()).toEqual([]);
-  expect(told().read(1, B1, 4_121).findings()).toEqual(['own', 'stale']);
+  expect(await told().read(2, A1, 20_000).findings()).toEqual([]);
+  expect(await told().read(1, B1, 4_121).findings()).toEqual(['own', 'stale']);
 });
 
-test('nothing may be read that is torn, was never written, or has not yet begun', () => {
+test('nothing may be read that is torn, was never written, or has not yet begun', async () => {
   const told = () => new Told().write(A1, 100, 110);
-  expect(told().read(2, DAMAGED, 120).findings()).toEqual(['wrong']);
-  expect(told().read(2, B1, 120).findings()).toEqual(['wrong']);
-  expect(told().read(2, A1, 90, 99).findings()).toEqual(['wrong']);
-  expect(told().read(2, A1, 90, 101).findings()).toEqual([]);
-  expect(told().read(2, STRONG, 50).findings()).toEqual([]);
+  expect(await told().read(2, DAMAGED, 120).findings()).toEqual(['wrong']);
+  expect(await told().read(2, B1, 120).findings()).toEqual(['wrong']);
+  expect(await told().read(2, A1, 90, 99).findings()).toEqual(['wrong']);
+  expect(await told().read(2, A1, 90, 101).findings()).toEqual([]);
+  expect(await told().read(2, STRONG, 50).findings()).toEqual([]);
 });
 
-test('a read that finds nothing has seen a deletion', () => {
+test('a read that finds nothing has seen a deletion', async () => {
   const told = () => new Told().write(A1, 100, 110, STRONG, true).write(B1, 200, 210);
-  expect(told().read(2, ABSENT, 90, 99).findings()).toEqual(['wrong']);
-  expect(told().read(2, ABSENT, 90, 101).findings()).toEqual([]);
-  expect(told().read(1, ABSENT, 4_210).findings()).toEqual([]);
-  expect(told().read(1, ABSENT, 4_211).findings()).toEqual(['stale']);
+  expect(await told().read(2, ABSENT, 90, 99).findings()).toEqual(['wrong']);
+  expect(await told().read(2, ABSENT, 90, 101).findings()).toEqual([]);
+  expect(await told().read(1, ABSENT, 4_210).findings()).toEqual([]);
+  expect(await told().read(1, ABSENT, 4_211).findings()).toEqual(['stale']);
 });
 
-test('what was committed and not acknowledged is known from the death of its process, or its failure', () => {
+test('what was committed and not acknowledged is known from the death of its process, or its failure', async () => {
   const told = new Told().write(A1, 100, 110).write(B1, 200).read(1, A1, 50_000);
-  expect(told.findings()).toEqual([]);
+  expect(await told.findings()).toEqual([]);
   const died = new Told().write(A1, 100, 110).write(B1, 200).read(1, A1, 5_000);
   (died.history.processes.get(2) as ProcessHistory).diedMs = 900;
-  expect(died.findings()).toEqual(['stale']);
+  expect(await died.findings()).toEqual(['stale']);
   const failed = new Told().write(A1, 100, 110).write(B1, 200).record(2, 'failed', STRONG, B1, 300);
-  expect(failed.read(1, A1, 4_301).findings()).toEqual(['stale']);
+  expect(await failed.read(1, A1, 4_301).findings()).toEqual(['stale']);
 });
 
-test('what only caches hold may be gone, or old after a fault, but not where nothing failed', () => {
+test('what only caches hold may be gone, or old after a fault, but not where nothing failed', async () => {
   const key = keyOf('cached');
   const told = () => new Told().write(A1, 1_000, 1_010, key).write(A2, 20_000, 20_010, key);
-  expect(told().read(2, ABSENT, 50_000, 50_000, key).findings()).toEqual([]);
-  expect(told().read(2, A1, 24_011, 24_011, key).findings()).toEqual(['stale']);
+  expect(await told().read(2, ABSENT, 50_000, 50_000, key).findings()).toEqual([]);
+  expect(await told().read(2, A1, 24_011, 24_011, key).findings()).toEqual(['stale']);
   const faulty = told();
   faulty.history.faults.push({ fault: 'link-cut', fromMs: 15_000, toMs: 16_000 });
-  expect(faulty.read(2, A1, 24_011, 24_011, key).findings()).toEqual([]);
+  expect(await faulty.read(2, A1, 24_011, 24_011, key).findings()).toEqual([]);
 });
 
-test('a read in a turn that had stood still is judged by what it is, not by its age', () => {
+test('a read in a turn that had stood still is judged by what it is, not by its age', async () => {
   const told = () => new Told().write(A1, 100, 110).write(A2, 200, 210);
-  expect(told().record(2, 'lateRead', STRONG, A1, 9_000, 9_000).findings()).toEqual([]);
-  expect(told().record(2, 'lateRead', STRONG, DAMAGED, 9_000, 9_000).findings()).toEqual(['wrong']);
+  expect(await told().record(2, 'lateRead', STRONG, A1, 9_000, 9_000).findings()).toEqual([]);
+  expect(await told().record(2, 'lateRead', STRONG, DAMAGED, 9_000, 9_000).findings()).toEqual(['wrong']);
 });
 
-test('how soon others see a write is measured by the last older read', () => {
+test('how soon others see a write is measured by the last older read', async () => {
   const told = new Told().write(A1, 100, 110).write(A2, 200, 210);
-  const { quiet } = told.read(2, A1, 212).read(2, A1, 240).read(2, A2, 260).judged().seen;
+  const { quiet } = (await told.read(2, A1, 212).read(2, A1, 240).read(2, A2, 260).judged()).seen;
   expect([quiet.count, quiet.max]).toEqual([1, 30]);
 });
 
-test('a record that was cut off by the death of its writer says nothing', () => {
+test('a record that was cut off by the death of its writer says nothing', async () => {
   const told = new Told().write(A1, 100, 110);
   told.history.processes.get(2)?.take(Buffer.alloc(31), told.history.writes);
-  expect(told.read(1, A1, 200).judged().total).toBe(1);
+  expect((await told.read(1, A1, 200).judged()).total).toBe(1);
 });

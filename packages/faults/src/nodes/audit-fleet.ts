@@ -54,12 +54,12 @@ export async function auditFleet(options: AuditOptions): Promise<AuditResult> {
       const healedMs = monotonicMs();
       await fleet.pause(options.quietMs);
       // What acknowledges a write may come after what was read a moment later; so judge what is older.
-      judge.judge(fleet.history, await fleet.commits(), healedMs);
+      await judge.judge(fleet.history, await fleet.commits(), healedMs);
       rounds += 1;
       options.onRound?.(rounds, judge);
     }
     await fleet.stop();
-    judge.judge(fleet.history, await fleet.commits(), Number.POSITIVE_INFINITY);
+    await judge.judge(fleet.history, await fleet.commits(), Number.POSITIVE_INFINITY);
     isWrong = hasFailed();
     const faults = new Map<string, number[]>();
     for (const { fault, fromMs, toMs } of fleet.history.faults) {

@@ -15,6 +15,7 @@ export function formatAudit(result: AuditResult, seed: number, boundMs: number):
     `reads audited       ${judge.total} (${pairs(new Map([...reads].filter(([kind]) => kind !== 'lateRead')))})`,
     `  beside them       ${late} in turns that stood still: audited for wrong values, not for age`,
     `answered by         L1 ${l1Hits}, L2 ${totals.l2Hits}, PostgreSQL ${totals.loads}`,
+    `nodes heard others  ${Math.round((100 * totals.trusted) / Math.max(1, totals.looks))} % of the time`,
     `writes acknowledged ${acknowledged}`,
     `writes seen by others, from the acknowledgement to the last older read`,
     `  nothing failing   ${judge.seen.quiet} (${judge.seen.quiet.count})`,

@@ -31,6 +31,8 @@ const rejected = new Tally();
 const events = new Tally();
 let isStopping = false;
 let diesAfterCommit = false;
+let looks = 0;
+let trusted = 0;
 
 const onOrphaned = () => process.exit(1); // the bench is gone
 process.on('disconnect', onOrphaned);
@@ -92,8 +94,12 @@ function run(): Promise<void> {
 }
 
 function counts(): NodeCounts {
-  const { l2, load } = zm.stats();
+  const { l2, load, coherence } = zm.stats();
+  looks += 1;
+  if (coherence?.state === 'trusted') trusted += 1;
   return {
+    looks,
+    trusted,
     l2Hits: l2?.hits ?? 0,
     loads: load.keys,
     rejected: Object.fromEntries(rejected),

@@ -172,10 +172,12 @@ export class Fleet {
 
   /** Of all processes. */
   totals() {
-    const totals = { l2Hits: 0, loads: 0, rejected: new Tally(), events: new Tally() };
+    const totals = { l2Hits: 0, loads: 0, looks: 0, trusted: 0, rejected: new Tally(), events: new Tally() };
     for (const { counts } of this.#processes) {
       totals.l2Hits += counts.l2Hits;
       totals.loads += counts.loads;
+      totals.looks += counts.looks;
+      totals.trusted += counts.trusted;
       totals.rejected.addAll(Object.entries(counts.rejected));
       totals.events.addAll(Object.entries(counts.events));
     }

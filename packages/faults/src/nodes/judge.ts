@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { ABSENT, DAMAGED, RECORD_DOUBLES, type RecordKind, unpackKind } from './audit-record.js';
 import { Histogram } from './histogram.js';
 import type { AuditedWrite, History, ProcessHistory } from './history.js';
@@ -52,13 +53,19 @@ export class Judge {
     return total;
   }
 
-  /** Judges, and forgets, what was read before `untilMs`. `commits`: all of the run, in order by key. */
-  judge(history: History, commits: readonly Commit[], untilMs: number): void {
+  /**
+   * Judges, and forgets, what was read before `untilMs`. `commits`: all of the run, in order by key. By and by: what
+   * nodes and Redis send each other goes through this process.
+   */
+  async judge(history: History, commits: readonly Commit[], untilMs: number): Promise<void> {
     const versions = versionsOf(history, commits);
     for (const [number, process] of history.processes) {
       const left: Float64Array[] = [];
       const seen = new Map<Version, number>();
-      for (const records of process.reads) {
+      const toJudge = process.reads;
+      process.reads = [];
+      for (const records of toJudge) {
+        await setImmediate();
         let kept = 0;
         for (let at = 0; at < records.length; at += RECORD_DOUBLES) {
           const read = {
@@ -77,7 +84,7 @@ export class Judge {
         }
         if (kept > 0) left.push(records.subarray(0, kept));
       }
-      process.reads = left;
+      process.reads = [...left, ...process.reads];
       this.#addSeen(seen, history);
     }
   }

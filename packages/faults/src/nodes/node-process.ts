@@ -12,7 +12,7 @@ const END_LIMIT_MS = 60_000;
 /** A node process as the bench sees it. */
 export class NodeProcess {
   readonly spec: NodeSpec;
-  counts: NodeCounts = { l2Hits: 0, loads: 0, rejected: {}, events: {} };
+  counts: NodeCounts = { l2Hits: 0, loads: 0, looks: 0, trusted: 0, rejected: {}, events: {} };
   /** Resolves when it has ended and all that it told is in the history. */
   readonly ended: Promise<void>;
   /** Resolves when its engine is open, or it has ended. */

@@ -24,6 +24,9 @@ export type NodeCommand =
 export interface NodeCounts {
   readonly l2Hits: number;
   readonly loads: number;
+  /** Looks at its state, and how many of them found that it hears all others. */
+  readonly looks: number;
+  readonly trusted: number;
   /** Codes of calls that were rejected. */
   readonly rejected: Readonly<Record<string, number>>;
   readonly events: Readonly<Record<string, number>>;
