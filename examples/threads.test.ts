@@ -19,7 +19,7 @@ function snippet(heading: string, change = (code: string) => code): string {
   return file;
 }
 
-test('the application of docs/threads.md counts in two threads', { timeout: 120_000 }, async () => {
+test('the application of docs/threads.md counts in two threads', { timeout: 180_000 }, async () => {
   const port = await freePort();
   const file = snippet('The application', (code) => code.replace('port: 3000', `port: ${port}`));
   const launcher = await Launcher.start([file, '--threads', '2']);
