@@ -11,7 +11,7 @@ const HERE = fileURLToPath(new URL('.', import.meta.url));
 
 /** The JavaScript block behind a heading, as a file from which the packages are found. */
 function snippet(heading: string, change = (code: string) => code): string {
-  const dir = mkdtempSync(join(HERE, 'threads-page-'));
+  const dir = mkdtempSync(join(HERE, 'node_modules', '.threads-page-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const from = PAGE.slice(PAGE.indexOf(`\n## ${heading}\n`));
   const file = join(dir, 'app.mjs');
@@ -19,7 +19,7 @@ function snippet(heading: string, change = (code: string) => code): string {
   return file;
 }
 
-test('the application of docs/threads.md counts in two threads', { timeout: 120_000 }, async () => {
+test('the application of docs/threads.md counts in two threads', { timeout: 180_000 }, async () => {
   const port = await freePort();
   const file = snippet('The application', (code) => code.replace('port: 3000', `port: ${port}`));
   const launcher = await Launcher.start([file, '--threads', '2']);

@@ -14,7 +14,7 @@ test.each([
   ['processes', ['--cluster']],
 ])(
   'two %s serve the feed on one port, and every like is counted once',
-  { timeout: 120_000 },
+  { timeout: 180_000 },
   async (kind, flags) => {
     const port = await freePort();
     const launcher = await Launcher.start([FEED, '--threads', '2', ...flags], {
