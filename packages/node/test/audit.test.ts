@@ -87,17 +87,13 @@ test('an auditor that is killed puts no node in doubt', async () => {
   const { a, b, env } = await openFleet();
   await a.cacheOnly('k', Buffer.from('v'));
   const before = [a, b].map((zm) => zm.stats().coherence?.doubts);
+  const { hits } = a.stats().l1;
   const child = execFile(process.execPath, [cli, 'audit', '--rate', '1', '--samples', '100000'], {
     env: { PATH: process.env.PATH, ...env },
   });
-  // It has begun: its own channel is subscribed to.
-  const observers = () => redis.call('PUBSUB', 'CHANNELS', `${env.ZMSG_CACHE_PREFIX}coherence:0:observer:*`);
-  await expect.poll(observers, { timeout: 30_000 }).toHaveLength(1);
+  // It has asked what L1 of a has.
+  await expect.poll(() => a.stats().l1.hits, { timeout: 30_000 }).toBeGreaterThan(hits);
   child.kill('SIGKILL');
-  await expect.poll(observers, { timeout: 30_000 }).toHaveLength(0);
-  const heard = a.stats().coherence;
-  // Some looks at the list of members later nobody misses it.
-  await expect.poll(() => b.stats().coherence?.receivedKeys, { timeout: 30_000 }).toBe(heard?.sentKeys);
   expect([a, b].map((zm) => zm.stats().coherence)).toMatchObject(
     before.map((doubts) => ({ state: 'trusted', peers: 1, doubts })),
   );
