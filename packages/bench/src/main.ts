@@ -5,12 +5,15 @@ import { withStage } from './stage.js';
 import type { LocalSuite, Suite, SuiteResult } from './suite.js';
 import { builders } from './suites/builders.js';
 import { cache } from './suites/cache.js';
+import { coherence } from './suites/coherence.js';
 import { counters } from './suites/counters.js';
 import { flush } from './suites/flush.js';
 import { hitRatio } from './suites/hit-ratio.js';
+import { ids } from './suites/ids.js';
 import { reads } from './suites/reads.js';
 import { recovery } from './suites/recovery.js';
 import { statements } from './suites/statements.js';
+import { threads } from './suites/threads.js';
 
 const USAGE = `pnpm bench [--only NAME,…] [--quick] [--json FILE] [--postgres DSN] [--redis HOST:PORT]
        [--trace FILE …] [--rooms ENTRIES,…] [--accesses N]   (of hit-ratio)
@@ -37,11 +40,14 @@ const SUITES: readonly (Suite | LocalSuite)[] = [
   }),
   reads,
   cache,
+  coherence,
+  threads,
   counters,
   flush,
   recovery,
   statements,
   builders,
+  ids,
 ];
 const only = values.only?.split(',');
 const chosen = SUITES.filter((suite) => only?.includes(suite.name) ?? true);

@@ -15,6 +15,8 @@ export interface Stage {
   dir: string;
   pool: pg.Pool;
   redis: Redis;
+  /** Where it is, for engines of a suite's own. */
+  redisAddr: string;
 }
 
 export interface StageOptions {
@@ -62,5 +64,5 @@ async function setUp(options: StageOptions, onClose: (close: () => unknown) => v
     logLevel: 'error',
   });
   onClose(() => zm.close());
-  return { zm, dsn, dir, pool, redis };
+  return { zm, dsn, dir, pool, redis, redisAddr: addr };
 }

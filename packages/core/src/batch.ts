@@ -1,12 +1,13 @@
-import type { Durability } from '@zmsg/workers';
+import { type Durability, InvalidTaskError } from '@zmsg/workers';
+import type { WriteCalls } from './engine-calls.js';
 import { checkKey } from './key.js';
 import type { Duration } from './options/duration.js';
 import type { Buildable } from './sql/index.js';
 import type { WaitOptions } from './store/store.js';
 import { checkValue } from './value.js';
-import { type BatchResult, BatchRun } from './write/batch-run.js';
+import type { BatchEntry, BatchResult } from './write/batch-run.js';
 import { writeTask } from './write/write-task.js';
-import type { CacheEntry, Writer } from './write/writer.js';
+import type { CacheEntry } from './write/writer.js';
 
 /** Runs a call of the engine: refused when closed, awaited by `close()`, raced with the signal. */
 type Guard = <T>(work: () => Promise<T>, options: WaitOptions | undefined) => Promise<T>;
@@ -19,32 +20,32 @@ type Guard = <T>(work: () => Promise<T>, options: WaitOptions | undefined) => Pr
  * await zm.batch().cacheAndStore('feed_1', data, task).cacheOnly('feed_2', other).execute();
  */
 export class Batch {
-  readonly #run: BatchRun;
+  readonly #writer: WriteCalls;
+  readonly #entries: BatchEntry[] = [];
+  #executed = false;
   readonly #toTtlMs: (ttl: Duration | undefined) => number;
   readonly #toDelayMs: (delay: Duration | undefined) => number;
   readonly #guard: Guard;
 
   constructor(
-    writer: Writer,
+    writer: WriteCalls,
     toTtlMs: (ttl: Duration | undefined) => number,
     toDelayMs: (delay: Duration | undefined) => number,
     guard: Guard,
   ) {
-    this.#run = new BatchRun(writer);
+    this.#writer = writer;
     this.#toTtlMs = toTtlMs;
     this.#toDelayMs = toDelayMs;
     this.#guard = guard;
   }
 
   cacheOnly(key: string, data: Uint8Array, options?: { ttl?: Duration }): this {
-    this.#run.add({ kind: 'cache', key, task: undefined, cached: this.#entry(key, data, options?.ttl) });
-    return this;
+    return this.#add({ kind: 'cache', key, cached: this.#entry(key, data, options?.ttl) });
   }
 
   cacheAndStore(key: string, data: Uint8Array, task?: Buildable, options?: { ttl?: Duration }): this {
     const cached = this.#entry(key, data, options?.ttl);
-    this.#run.add({ kind: 'store', key, task: writeTask(key, cached?.value ?? null, task), cached });
-    return this;
+    return this.#add({ kind: 'store', key, task: writeTask(key, cached.value, task), cached });
   }
 
   cacheAndDelayStore(
@@ -55,8 +56,7 @@ export class Batch {
   ): this {
     const cached = this.#entry(key, data, options?.ttl);
     const delayMs = this.#toDelayMs(options?.delay);
-    this.#run.add({ kind: 'delay', key, task: writeTask(key, cached?.value ?? null, task), cached, delayMs });
-    return this;
+    return this.#add({ kind: 'delay', key, task: writeTask(key, cached.value, task), cached, delayMs });
   }
 
   cacheAndPeriodicStore(
@@ -69,8 +69,7 @@ export class Batch {
     const durability = options?.durability;
     const cached = data === null ? undefined : this.#entry(key, data, options?.ttl);
     const built = writeTask(key, cached?.value ?? null, task);
-    this.#run.add({ kind: 'periodic', key, task: built, cached, durability });
-    return this;
+    return this.#add({ kind: 'periodic', key, task: built, cached, durability });
   }
 
   /**
@@ -80,7 +79,21 @@ export class Batch {
    * @throws StoreError when the transaction failed: nothing of the batch was done then
    */
   async execute(options?: WaitOptions): Promise<BatchResult[]> {
-    return this.#guard(() => this.#run.execute(options), options);
+    return this.#guard(() => {
+      this.#checkUnused();
+      this.#executed = true;
+      return this.#writer.batch(this.#entries, options);
+    }, options);
+  }
+
+  #add(entry: BatchEntry): this {
+    this.#checkUnused();
+    this.#entries.push(entry);
+    return this;
+  }
+
+  #checkUnused(): void {
+    if (this.#executed) throw new InvalidTaskError('the batch was executed already');
   }
 
   #entry(key: string, data: Uint8Array, ttl: Duration | undefined): CacheEntry {

@@ -1,10 +1,16 @@
+import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { type Shards, startShards } from '@zmsg/workers';
 import type { Logger } from 'pino';
 import { SharedLRU } from 'sharedarraybuffer-lru';
+import { EngineThreads } from './attach/engine-threads.js';
+import { ownerCalls } from './attach/owner-calls.js';
+import { AuditDesk } from './audit/audit-desk.js';
 import type { BloomBits } from './bloom/bloom-bits.js';
 import { BloomGate } from './bloom/bloom-gate.js';
 import { BloomShare, type ShareEvent } from './bloom/bloom-share.js';
-import { Coherence, type CoherenceOptions } from './coherence/coherence.js';
+import { Coherence, type CoherenceOptions, fleetChannel } from './coherence/coherence.js';
 import { DeadLetters } from './dead-letters/dead-letters.js';
 import type { DelayQueue } from './delay/delay-queue.js';
 import {
@@ -13,12 +19,13 @@ import {
   type OpenDelayQueue,
   openDelayQueue,
 } from './delay/open-delay-queue.js';
+import type { EngineCalls } from './engine-calls.js';
 import type { EngineEvent } from './events.js';
 import { IdGenerator } from './ids/id-generator.js';
-import { type ParsedId, parseId } from './ids/parse-id.js';
+import { parseId } from './ids/parse-id.js';
 import { L2 } from './l2/l2.js';
 import { RedisCache } from './l2/redis-cache.js';
-import { connectRedis, disconnectRedis } from './l2/redis-client.js';
+import { connectRedis, disconnectRedis, settledWithin } from './l2/redis-client.js';
 import { Loaders } from './load/loaders.js';
 import type { LoaderSource } from './load/source.js';
 import { createLogger } from './log.js';
@@ -28,31 +35,31 @@ import { type AppliedMigration, Migrations } from './migrate/index.js';
 import { resolveOptions, secretsOf } from './options/resolve.js';
 import type { ResolvedOptions } from './options/resolved.js';
 import type { ZMsgOptions } from './options/zmsg-options.js';
+import { FleetFlight } from './read/fleet-flight.js';
+import { FlightLeases } from './read/flight-leases.js';
 import { Reader } from './read/reader.js';
-import { collectStats, type EngineStats } from './stats.js';
+import { RecentWrites } from './read/recent-writes.js';
+import { collectStats } from './stats.js';
 import { lockDataDir, walDir } from './store/data-dir.js';
 import { startEmbedded } from './store/embedded.js';
 import { Store } from './store/store.js';
 import { Writer } from './write/writer.js';
 
 /** The wired parts of an open engine. */
-export interface Engine {
+export interface Engine extends EngineCalls {
   readonly options: ResolvedOptions;
   readonly store: Store;
+  /** Where loads are read from. */
+  readonly readStore: Store;
   readonly reader: Reader;
   readonly writer: Writer;
   readonly shards: Shards;
-  readonly bloom: BloomGate | undefined;
   readonly ids: IdGenerator;
   readonly deadLetters: DeadLetters;
-  addLoader(prefix: string, source: LoaderSource, options: { bloom?: boolean } | undefined): void;
-  parseId(id: string): ParsedId;
-  migrations(): Migrations;
-  delayQueue(): Promise<DelayQueue>;
-  stats(): EngineStats;
+  /** The other threads of this process that have the engine. */
+  readonly threads: EngineThreads;
   /** For what no call's promise tells. */
   readonly logger: Logger;
-  close(): Promise<void>;
 }
 
 /** Longest wait for a connection, at open and later, milliseconds. */
@@ -63,6 +70,12 @@ const COHERENCE_WAIT_MS = 1_000;
 
 const REDIS_CONNECT_TIMEOUT_MS = 5_000;
 const REDIS_DISCONNECT_TIMEOUT_MS = 500;
+
+/** Of `load_wait`: when a node that loads has died, one of those that wait takes its place before all give up. */
+const FLIGHT_LEASE_SHARE = 0.6;
+
+/** Longest wait of a restarted node until the others have heard of it, milliseconds. */
+const REGISTER_TIMEOUT_MS = 2_000;
 
 /** Of each ring between this thread and a shard; some ten thousand likes. */
 const RING_BYTES = 2 ** 20;
@@ -122,8 +135,13 @@ async function wire(
   options: ResolvedOptions,
   logger: Logger,
   opened: Opened,
-  onEvent: (event: EngineEvent) => void,
+  tell: (event: EngineEvent) => void,
 ): Promise<Engine> {
+  let threads: EngineThreads | undefined;
+  const onEvent = (event: EngineEvent) => {
+    tell(event);
+    threads?.broadcast(event);
+  };
   const lock = lockDataDir(options.dataDir);
   opened.onClose(() => lock.release());
   const connectionString = options.postgresDsn ?? (await embedded(options, logger, opened));
@@ -163,12 +181,22 @@ async function wire(
     // Others may have read from Redis what it should not have had.
     void (keys === undefined ? coherence?.publishAll() : coherence?.publish(keys));
   });
-  let letScan = () => {};
-  const scanAfter = new Promise<void>((resolve) => {
-    letScan = resolve;
+  let inherit: (wasThere: boolean) => void = () => {};
+  const inherited = new Promise<boolean>((resolve) => {
+    inherit = resolve;
   });
-  const bloom = openBloom(options, store, scanAfter, opened, logger, onEvent);
-  const loaders = new Loaders(readStore);
+  const bloom = openBloom(options, store, inherited, opened, logger, onEvent);
+  // Before the shards apply what an earlier process left: rows whose keys only that one had announced.
+  if (bloom !== undefined && existsSync(join(walDir(options.dataDir), 'log.json')))
+    await settledWithin(bloom.registered(), REGISTER_TIMEOUT_MS);
+  const loaders = new Loaders(readStore, store);
+  const fleet = l2 === undefined ? undefined : openFleetFlight(options, l2, opened, logger);
+  const desk = new AuditDesk({
+    l1,
+    loaders,
+    store,
+    name: () => ({ host: hostname(), pid: process.pid, nodeId: ids.nodeId }),
+  });
   const coherence = connectNodes(options, store, opened, logger, onEvent, {
     owes: () => l2?.owes ?? false,
     onKeys: (keys) => {
@@ -185,13 +213,16 @@ async function wire(
     },
     onSharedDoubt: () => l2?.distrust(),
     digestOf: (key) => reader.digest(key),
+    onRequest: (body) => desk.answer(body),
   });
   const reader: Reader = new Reader({
     l1,
     l2,
+    fleet,
     coherence,
     bloom,
     loaders,
+    recent: readStore === store ? undefined : new RecentWrites(),
     defaultTtlMs: options.defaultTtlMs,
   });
 
@@ -218,8 +249,12 @@ async function wire(
   });
   opened.onClose(() => shards.close({ timeoutMs: options.shutdownTimeoutMs }));
   // A failure is reported by the shards; the filter then goes on letting every key pass.
-  if (shards.stats().log.recovered === 0) letScan();
-  else shards.flush().then(letScan, () => {});
+  if (shards.stats().log.recovered === 0) inherit(false);
+  else
+    shards.flush().then(
+      () => inherit(true),
+      () => {},
+    );
 
   let queue: Promise<OpenDelayQueue> | undefined;
   const delayQueue = async (): Promise<DelayQueue> => {
@@ -243,39 +278,73 @@ async function wire(
   opened.onClose(async () => (await queue)?.close());
   if (await hasDelayQueue(store, options)) await delayQueue();
 
-  return {
+  const registerLoader = (
+    prefix: string,
+    source: LoaderSource,
+    loaderOptions: { bloom?: boolean } | undefined,
+  ) => {
+    loaders.register(prefix, source);
+    const scanned = typeof source !== 'function' && (loaderOptions?.bloom ?? source.bloom ?? true);
+    if (scanned) bloom?.addSource({ prefix, table: source.table, key: source.key });
+    else bloom?.exempt(prefix);
+  };
+  const stats = () =>
+    collectStats({
+      l1,
+      l2,
+      fleet,
+      coherence,
+      bloom,
+      loaders,
+      stores: [...new Set([store, readStore])],
+      shards,
+    });
+  threads = new EngineThreads({
+    l1,
+    ids: ids.handle,
+    shards,
+    // With Redis a key is announced to the other nodes as well.
+    bloom: options.redisAddr === undefined ? bloom?.bits.handle : undefined,
+    options: {
+      bloomEnabled: options.bloomEnabled,
+      defaultTtlMs: options.defaultTtlMs,
+      shutdownTimeoutMs: options.shutdownTimeoutMs,
+      idEpochMs: options.idEpochMs,
+    },
+    calls: (thread) => ownerCalls(engine, thread),
+    registerLoader,
+    stats,
+    onEvent,
+  });
+  opened.onClose(() => threads.close());
+
+  const engine: Engine = {
     options,
     logger,
     store,
+    readStore,
     reader,
     writer,
     shards,
-    bloom,
     ids,
+    threads,
     deadLetters: new DeadLetters(store, {
       beforePut: (key) => writer.announce([key]),
       afterPut: (key) => writer.forget(key),
     }),
+    isClosed: false,
+    mayExist: (key) => bloom?.mayExist(key) ?? true,
     addLoader(prefix, source, loaderOptions) {
-      loaders.register(prefix, source);
-      const scanned = typeof source !== 'function' && (loaderOptions?.bloom ?? source.bloom ?? true);
-      if (scanned) bloom?.addSource({ prefix, table: source.table, key: source.key });
-      else bloom?.exempt(prefix);
+      registerLoader(prefix, source, loaderOptions);
+      threads.loaders.superseded(prefix);
     },
     parseId: (id) => parseId(id, options.idEpochMs),
     migrations: () => new Migrations(store, { onApplied }),
     delayQueue,
-    stats: () =>
-      collectStats({
-        l1,
-        l2,
-        coherence,
-        bloom,
-        reader,
-        loaders,
-        stores: [...new Set([store, readStore])],
-        shards,
-      }),
+    stats,
+    openThread: () => threads.open(),
+    listen: () => {}, // all events are told
+    drain: () => threads.drain(),
     close: () =>
       opened.close().catch((error: unknown) => {
         // Also for those who are not listening any more: what stayed behind.
@@ -283,6 +352,7 @@ async function wire(
         throw error;
       }),
   };
+  return engine;
 }
 
 async function embedded(options: ResolvedOptions, logger: Logger, opened: Opened): Promise<string> {
@@ -311,15 +381,14 @@ function connectNodes(
   opened: Opened,
   logger: Logger,
   onEvent: (event: EngineEvent) => void,
-  local: Pick<CoherenceOptions, 'owes' | 'onKeys' | 'onDoubt' | 'onSharedDoubt' | 'digestOf'>,
+  local: Pick<CoherenceOptions, 'owes' | 'onKeys' | 'onDoubt' | 'onSharedDoubt' | 'digestOf' | 'onRequest'>,
 ): Coherence | undefined {
-  const { redisAddr, redisCluster, redisPassword, redisDb, cachePrefix } = options;
+  const { redisAddr, redisCluster, redisPassword, redisDb } = options;
   if (redisAddr === undefined) return undefined;
   const coherence = new Coherence({
     ...local,
     endpoint: { redisAddr, redisCluster, redisPassword, redisDb },
-    // Channels do not belong to a database of Redis.
-    channel: `${cachePrefix}coherence:${redisDb}`,
+    channel: fleetChannel(options),
     store,
     onEvent,
     onError: (error, what) => logger.warn({ err: error }, what),
@@ -351,6 +420,28 @@ async function openL2(
   return l2;
 }
 
+function openFleetFlight(
+  options: ResolvedOptions,
+  l2: L2,
+  opened: Opened,
+  logger: Logger,
+): FleetFlight | undefined {
+  const { redisAddr, redisCluster, redisPassword, redisDb, cachePrefix, loadWaitMs } = options;
+  if (redisAddr === undefined || loadWaitMs === 0) return undefined;
+  const leases = new FlightLeases({
+    redisAddr,
+    redisCluster,
+    redisPassword,
+    redisDb,
+    cachePrefix,
+    leaseMs: Math.ceil(loadWaitMs * FLIGHT_LEASE_SHARE),
+    onConnectionError: (error) => logger.warn({ err: error }, 'Redis (single flight) cannot be reached'),
+  });
+  const fleet = new FleetFlight({ leases, l2, waitMs: loadWaitMs });
+  opened.onClose(() => fleet.close());
+  return fleet;
+}
+
 /**
  * Without Redis the local filter decides alone: several nodes need the same Redis to be coherent at
  * all. The tables are read from the primary, since a replica may lack the newest keys.
@@ -358,7 +449,7 @@ async function openL2(
 function openBloom(
   options: ResolvedOptions,
   store: Store,
-  scanAfter: Promise<void>,
+  inherited: Promise<boolean>,
   opened: Opened,
   logger: Logger,
   onEvent: (event: EngineEvent) => void,
@@ -380,10 +471,10 @@ function openBloom(
       },
     );
     opened.onClose(() => disconnectRedis(redis, REDIS_DISCONNECT_TIMEOUT_MS));
-    share = (bits, onShareEvent) => new BloomShare({ redis, cachePrefix }, bits, onShareEvent);
+    share = (bits, onShareEvent) => new BloomShare({ redis, cachePrefix, inherited }, bits, onShareEvent);
   }
   const bloom = new BloomGate({
-    scanAfter,
+    scanAfter: inherited.then(() => {}),
     store,
     capacity: options.bloomCapacity,
     errorRate: options.bloomErrorRate,

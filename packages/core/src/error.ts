@@ -57,3 +57,10 @@ export class QueueError extends ZmsgError {
     super('QUEUE', message, options);
   }
 }
+
+/** The thread that was to answer, such as one with the loader of a prefix, has ended. */
+export class ThreadEndedError extends ZmsgError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('THREAD_ENDED', message, options);
+  }
+}

@@ -10,6 +10,7 @@ const ERRORS: ReadonlySet<EngineEvent['type']> = new Set([
 const WARNINGS: ReadonlySet<EngineEvent['type']> = new Set([
   'flush:task:unmatched',
   'log:tail:cut',
+  'delay:durability:doubtful',
   'coherence:link:lost',
 ]);
 const NEWS: ReadonlySet<EngineEvent['type']> = new Set([

@@ -7,16 +7,16 @@ import {
   type Receipt,
   type Task,
 } from '@zmsg/workers';
+import type { ThreadLink } from './attach/thread-handle.js';
 import { Batch } from './batch.js';
 import type { CacheOptions, DelayOptions, PeriodicOptions } from './call-options.js';
 import type { DeadLettersView } from './dead-letters/dead-letter.js';
-import type { DelayQueue } from './delay/delay-queue.js';
-import { type Engine, openEngine } from './engine.js';
+import type { DelayQueueView, EngineCalls } from './engine-calls.js';
 import { NotFoundError } from './error.js';
 import type { EngineEvents } from './events.js';
 import { checkKey } from './key.js';
 import type { LoaderSource } from './load/source.js';
-import type { Migrations } from './migrate/index.js';
+import type { MigrationSet } from './migrate/index.js';
 import { type Duration, parseDuration } from './options/duration.js';
 import type { ZMsgOptions } from './options/zmsg-options.js';
 import { raceAbort } from './race-abort.js';
@@ -28,24 +28,27 @@ import { checkValue } from './value.js';
 import { deleteStatement, writeTask } from './write/write-task.js';
 import type { Row } from './write/writer.js';
 
-/** What an operator may do with delayed writes. */
-export type DelayQueueView = Pick<DelayQueue, 'failed' | 'retryFailed' | 'discardFailed' | 'stats'>;
-
 /**
- * The engine of one node. Every call that waits takes `{ signal }` and then rejects promptly with the
+ * The engine of one node: opened by one thread (`ZMsg.open`), attached to by others (`attach`), with the same
+ * calls in each. Every call that waits takes `{ signal }` and then rejects promptly with the
  * signal's reason; a write that was already sent may still happen. After `close()` every call rejects
  * with `ClosedError`.
  */
 export class ZMsg extends EventEmitter<EngineEvents> {
-  readonly #engine: Engine;
+  readonly #engine: EngineCalls;
   #closing: Promise<void> | undefined;
   #ignoreSignals = () => {};
   /** Strong and delayed writes and queries under way, which `close()` waits for. */
   readonly #active = new Set<Promise<unknown>>();
 
-  private constructor(engine: Engine) {
+  /** @internal `ZMsg.open` and `attach` make them. */
+  constructor(engine: EngineCalls) {
     super();
     this.#engine = engine;
+    const report = () => queueMicrotask(() => engine.listen(this.eventNames()));
+    const internal = this as EventEmitter;
+    internal.on('newListener', report);
+    internal.on('removeListener', report);
   }
 
   /**
@@ -56,6 +59,8 @@ export class ZMsg extends EventEmitter<EngineEvents> {
    * @throws ConfigError naming the key; StoreError when PostgreSQL cannot be reached within 10 s
    */
   static async open(options?: string | ZMsgOptions): Promise<ZMsg> {
+    // Not above: PostgreSQL's, Redis' and the queues' clients are nothing that an attached thread needs.
+    const { openEngine } = await import('./engine.js');
     // Events of the opening itself have no listener yet; they are logged.
     let zm: ZMsg | undefined;
     const engine = await openEngine(options, (event) => {
@@ -77,7 +82,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
       const value = this.#engine.reader.peek(key);
       if (value !== undefined) return Promise.resolve(value);
       options?.signal?.throwIfAborted();
-      return race(this.#track(this.#engine.reader.miss(key)), options);
+      return race(this.#track(this.#engine.reader.miss(key, options)), options);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -101,7 +106,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   getMany(keys: readonly string[], options?: WaitOptions): Promise<Map<string, Buffer>> {
     return this.#call(options, () => {
       for (const key of keys) checkKey(key);
-      return this.#engine.reader.getMany(keys);
+      return this.#engine.reader.getMany(keys, options);
     });
   }
 
@@ -109,7 +114,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   cacheOnly(key: string, data: Uint8Array, options?: CacheOptions): Promise<void> {
     return this.#call(options, () => {
       const value = checkedCopy(key, data);
-      return this.#engine.writer.cache(key, value, this.#ttlMs(options?.ttl));
+      return this.#engine.writer.cache(key, value, this.#ttlMs(options?.ttl), options);
     });
   }
 
@@ -137,8 +142,8 @@ export class ZMsg extends EventEmitter<EngineEvents> {
       const value = checkedCopy(key, data);
       const built = writeTask(key, value, task);
       const ttlMs = this.#ttlMs(options?.ttl);
-      await this.#engine.writer.delay(key, built, this.#delayMs(options?.delay));
-      await this.#engine.writer.cache(key, value, ttlMs);
+      await this.#engine.writer.delay(key, built, this.#delayMs(options?.delay), options);
+      await this.#engine.writer.cache(key, value, ttlMs, options);
     });
   }
 
@@ -164,7 +169,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
         const built = writeTask(key, value, task);
         const ttlMs = this.#ttlMs(options?.ttl);
         const receipt = await writer.periodic(key, built, options);
-        await writer.cache(key, value, ttlMs);
+        await writer.cache(key, value, ttlMs, options);
         return receipt;
       });
     }
@@ -180,7 +185,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
 
   /** Replaces a cached value, keeping its remaining time to live. False: nothing was cached. */
   update(key: string, data: Uint8Array, options?: WaitOptions): Promise<boolean> {
-    return this.#call(options, () => this.#engine.writer.replace(key, checkedCopy(key, data)));
+    return this.#call(options, () => this.#engine.writer.replace(key, checkedCopy(key, data), options));
   }
 
   /** Writes now, then replaces the cached value, keeping its remaining time to live. */
@@ -200,7 +205,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   del(key: string, options?: WaitOptions): Promise<void> {
     return this.#call(options, () => {
       checkKey(key);
-      return this.#engine.writer.forget(key);
+      return this.#engine.writer.forget(key, options);
     });
   }
 
@@ -217,7 +222,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
     return this.#call(options, () => {
       checkKey(key);
       const delayMs = this.#delayMs(options?.delay);
-      return this.#engine.writer.removeLater(key, deleteStatement(key, task), delayMs);
+      return this.#engine.writer.removeLater(key, deleteStatement(key, task), delayMs, options);
     });
   }
 
@@ -260,7 +265,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   dbHit(key: string, options?: WaitOptions): Promise<boolean> {
     return this.#call(options, async () => {
       checkKey(key);
-      return (await this.#engine.bloom?.mayExist(key)) ?? true;
+      return this.#engine.mayExist(key, options);
     });
   }
 
@@ -286,28 +291,28 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   announce(keys: readonly string[], options?: WaitOptions): Promise<void> {
     return this.#call(options, () => {
       for (const key of keys) checkKey(key);
-      return this.#engine.writer.announce(keys);
+      return this.#engine.writer.announce(keys, options);
     });
   }
 
   /** A migration file, `NNN_name.sql`. Nothing happens before `.migrate()`. */
-  load(file: string): Migrations {
+  load(file: string): MigrationSet {
     return this.#migrations().load(file);
   }
 
   /** A migration given as text. */
-  loadSql(text: string): Migrations {
+  loadSql(text: string): MigrationSet {
     return this.#migrations().loadSql(text);
   }
 
   /** All migration files of a folder. */
-  loadDir(dir: string): Migrations {
+  loadDir(dir: string): MigrationSet {
     return this.#migrations().loadDir(dir);
   }
 
   /** The delayed writes that wait, and those that failed for good: to list, retry or discard. */
   delayQueue(options?: WaitOptions): Promise<DelayQueueView> {
-    return this.#call(options, () => this.#engine.delayQueue());
+    return this.#call(options, () => this.#engine.delayQueue(options));
   }
 
   /**
@@ -332,6 +337,18 @@ export class ZMsg extends EventEmitter<EngineEvents> {
     return race(this.#engine.shards.flush(options ?? {}), options);
   }
 
+  /**
+   * Lets one more thread of this process attach. Its calls are the same; see `attach` for how the thread gets
+   * the handle. Takes `batch_shards` rings of 1 MiB, for which the memory of threads that ended is used again.
+   *
+   * @throws ClosedError; ConfigError in a thread that is itself attached
+   */
+  openThread(): ThreadLink {
+    this.#checkOpen();
+    return this.#engine.openThread();
+  }
+
+  /** In an attached thread, figures that are not in shared memory are up to 250 ms old. */
   stats(): EngineStats {
     this.#checkOpen();
     return this.#engine.stats();
@@ -340,7 +357,8 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   /**
    * Stops taking calls, waits for those under way, drains the rings, flushes, releases the node id,
    * closes all connections. Can be called again; the same promise answers. SIGTERM and SIGINT do the same,
-   * unless the application listens to them itself; then they flush.
+   * unless the application listens to them itself; then they flush. In an attached thread it ends what the
+   * thread has under way, and leaves the engine open.
    *
    * @throws StoreError when PostgreSQL did not take everything within `shutdown_timeout`: it says how
    *   many operations were not written, and how many of them stay in the log for the next start
@@ -348,7 +366,8 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   close(): Promise<void> {
     this.#closing ??= (async () => {
       try {
-        await settledWithin(this.#active, this.#engine.options.shutdownTimeoutMs);
+        const underWay = [...this.#active, this.#engine.drain()];
+        await settledWithin(underWay, this.#engine.options.shutdownTimeoutMs);
         await this.#engine.close();
       } finally {
         this.#ignoreSignals();
@@ -361,7 +380,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
     await this.close();
   }
 
-  #migrations(): Migrations {
+  #migrations(): MigrationSet {
     this.#checkOpen();
     return this.#engine.migrations();
   }
@@ -373,7 +392,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   }
 
   #checkOpen(options?: WaitOptions): void {
-    if (this.#closing !== undefined) throw new ClosedError();
+    if (this.#closing !== undefined || this.#engine.isClosed) throw new ClosedError();
     options?.signal?.throwIfAborted();
   }
 

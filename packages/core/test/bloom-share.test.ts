@@ -1,8 +1,11 @@
 import { type RedisServer, startRedis } from '@zmsg/testbed';
 import { Redis } from 'ioredis';
+import type { Logger } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type BloomEvent, BloomGate } from '../dist/bloom/bloom-gate.js';
+import { withBloomHeld } from '../dist/bloom/bloom-hold.js';
 import { BloomShare } from '../dist/bloom/bloom-share.js';
+import { resolveOptions } from '../dist/options/resolve.js';
 import type { Store } from '../dist/store/store.js';
 import { Events, engineStore } from './ids-fixture.js';
 
@@ -26,7 +29,14 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-const node = (options: { capacity?: number; prefix?: string; forgetMs?: number } = {}) => {
+interface NodeOptions {
+  capacity?: number;
+  prefix?: string;
+  forgetMs?: number;
+  inherited?: Promise<boolean>;
+}
+
+const node = (options: NodeOptions = {}) => {
   const redis = new Redis(server.port, { maxRetriesPerRequest: 1, retryStrategy: () => 20 });
   redis.on('error', () => {});
   const events = new Events<BloomEvent>();
@@ -35,10 +45,18 @@ const node = (options: { capacity?: number; prefix?: string; forgetMs?: number }
     capacity: options.capacity ?? 5000,
     errorRate: 0.0001,
     exclusive: false,
+    scanAfter: options.inherited?.then(() => {}),
     share: (bits, onEvent) => {
-      const { prefix: cachePrefix = 'test:', forgetMs = 600_000 } = options;
+      const { prefix: cachePrefix = 'test:', forgetMs = 600_000, inherited } = options;
       return new BloomShare(
-        { redis, cachePrefix, leaseMs: LEASE_MS, readTimeoutMs: 500, forgetMs },
+        {
+          redis,
+          cachePrefix,
+          leaseMs: LEASE_MS,
+          readTimeoutMs: 500,
+          forgetMs,
+          ...(inherited === undefined ? {} : { inherited }),
+        },
         bits,
         onEvent,
       );
@@ -56,6 +74,14 @@ const denies = (gate: BloomGate, key: string) =>
   expect.poll(() => gate.mayExist(key), { timeout: 20_000, interval: 10 }).toBe(false);
 const insert = (keys: readonly string[]) =>
   store.exec(`INSERT INTO zmsg_data (id, data) SELECT unnest($1::text[]), ''`, [keys]);
+const members = async () => {
+  const redis = new Redis(server.port);
+  try {
+    return await redis.zcard('test:bloom:{zmsg}:members');
+  } finally {
+    redis.disconnect();
+  }
+};
 const write = async (gate: BloomGate, keys: string[]) => {
   await gate.add(keys);
   await insert(keys);
@@ -202,6 +228,111 @@ test('a node that died is waited for, and forgotten after its time', async () =>
   await expect.poll(() => a.gate.mayExist('never'), { timeout: 5000, interval: 20 }).toBe(true);
   await a.gate.ready();
   await denies(a.gate, 'never');
+});
+
+test('what a node wrote while it was apart is known to the others when it has died and is forgotten', async () => {
+  const a = node({ forgetMs: 1500 });
+  const b = node({ forgetMs: 1500 });
+  await Promise.all([a.gate.ready(), b.gate.ready()]);
+  await denies(a.gate, 'never');
+  b.redis.disconnect();
+  await write(b.gate, ['apart']);
+  await b.gate.close(); // its end is not told
+  const watch = (async () => {
+    while ((await members()) !== 1) expect(await a.gate.mayExist('apart')).toBe(true);
+  })();
+  await watch;
+  await a.gate.ready();
+  await denies(a.gate, 'never');
+  expect(await a.gate.mayExist('apart')).toBe(true);
+});
+
+test('rows from the log of a node that died are never denied, before and after they are written', async () => {
+  const a = node();
+  await a.gate.ready();
+  await denies(a.gate, 'recovered'); // nobody who is alive has announced it
+  let recovered = (_wasThere: boolean) => {};
+  const inherited = new Promise<boolean>((resolve) => {
+    recovered = resolve;
+  });
+  const b = node({ inherited, forgetMs: 1500 });
+  await b.gate.registered();
+  await insert(['recovered']);
+  const until = performance.now() + 2 * LEASE_MS;
+  while (performance.now() < until) expect(await a.gate.mayExist('recovered')).toBe(true);
+  recovered(true);
+  await b.gate.ready();
+  await a.gate.ready();
+  expect(await a.gate.mayExist('recovered')).toBe(true);
+  await denies(a.gate, 'never');
+  await denies(b.gate, 'never');
+  expect(a.gate.stats().share?.incarnation).toBe(2);
+});
+
+test('a node that has inherited nothing lets the others keep their bitmap', async () => {
+  const a = node();
+  await a.gate.ready();
+  const b = node({ inherited: Promise.resolve(false) });
+  await b.gate.ready();
+  await denies(a.gate, 'never');
+  expect(a.gate.stats().share?.incarnation).toBe(1);
+});
+
+test('a member that counts for longer than a lease, since the clock of Redis was set back, is not trusted', async () => {
+  const [a, b] = [node(), node()];
+  await Promise.all([a.gate.ready(), b.gate.ready()]);
+  await denies(a.gate, 'late');
+  b.redis.disconnect();
+  const key = 'test:bloom:{zmsg}:members';
+  for (const member of await a.redis.zrange(key, '0', '-1'))
+    await a.redis.zincrby(key, '3600000', String(member));
+  await write(b.gate, ['late']);
+  const until = performance.now() + LEASE_MS;
+  while (performance.now() < until) expect(await a.gate.mayExist('late')).toBe(true);
+});
+
+test('a clock of Redis that is set back is noticed, and a new bitmap made', async () => {
+  const a = node();
+  await a.gate.ready();
+  await denies(a.gate, 'never');
+  let backMs = 3_600_000;
+  const call = a.redis.callBuffer.bind(a.redis) as (...args: unknown[]) => Promise<unknown>;
+  a.redis.callBuffer = (async (...args: unknown[]) => {
+    const reply = await call(...args);
+    if (Array.isArray(reply) && typeof reply[0] === 'number') reply[0] -= backMs;
+    return reply;
+  }) as typeof a.redis.callBuffer;
+  await a.events.until('bloom:share:apart');
+  expect(a.events.all.find(({ type }) => type === 'bloom:share:apart')).toMatchObject({
+    error: { message: 'the clock of Redis was set back' },
+  });
+  backMs = 0;
+  await a.gate.ready();
+  expect(a.gate.stats().share?.incarnation).toBe(2);
+  await denies(a.gate, 'never');
+});
+
+test('while rows of unknown keys are written everything passes, and then the tables are read again', async () => {
+  const a = node();
+  await a.gate.ready();
+  await denies(a.gate, 'by hand');
+  const options = resolveOptions({
+    redisAddr: server.addr,
+    cachePrefix: 'test:',
+    postgresDsn: 'postgresql://h/d',
+  });
+  const warnings: unknown[] = [];
+  const logger = { warn: (about: unknown) => warnings.push(about) } as unknown as Logger;
+  await withBloomHeld(options, logger, async () => {
+    await insert(['by hand']);
+    const until = performance.now() + LEASE_MS;
+    while (performance.now() < until) expect(await a.gate.mayExist('by hand')).toBe(true);
+  });
+  expect(await a.gate.mayExist('by hand')).toBe(true);
+  await a.gate.ready();
+  expect(await a.gate.mayExist('by hand')).toBe(true);
+  await denies(a.gate, 'never');
+  expect(warnings).toEqual([]);
 });
 
 test('two engines under different prefixes know nothing of each other', async () => {

@@ -115,6 +115,33 @@ test('a queue opened while Redis is away works when Redis comes, and warns of se
   await server.destroy();
 });
 
+test('settings of Redis that may lose delayed writes are reported once connected, and again when they change', async () => {
+  const server = await startRedis({
+    args: ['--appendonly', 'yes', '--appendfsync', 'no', '--maxmemory-policy', 'volatile-ttl'],
+  });
+  const store = await storeOn(await createDatabase(inject('postgresPort')));
+  const doubts: (readonly string[])[] = [];
+  const onEvent = (event: DelayEvent) => {
+    if (event.type === 'delay:durability:doubtful') doubts.push(event.reasons);
+  };
+  const queue = await bull(server.addr, store, { onEvent });
+  const bad = [expect.stringMatching(/maxmemory-policy volatile-ttl/), expect.stringMatching(/appendfsync/)];
+  expect(doubts).toEqual([bad]);
+  const admin = new Redis(`redis://${server.addr}`);
+  const reconnect = () => admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await admin.config('SET', 'appendfsync', 'always', 'maxmemory-policy', 'noeviction');
+  await reconnect();
+  await vi.waitFor(() => expect(queue.warnings()).toEqual([]), soon);
+  expect(doubts).toEqual([bad]);
+  await admin.config('SET', 'appendonly', 'no');
+  await reconnect();
+  await vi.waitFor(() => expect(doubts).toEqual([bad, [expect.stringMatching(/append-only/)]]), soon);
+  await admin.quit();
+  await queue.close();
+  await store.close();
+  await server.destroy();
+});
+
 test('while PostgreSQL is away a delayed write on Redis waits without using up its attempts', async () => {
   const postgres = await startPostgres();
   const store = await storeOn(await postgres.createDatabase());

@@ -12,11 +12,25 @@ export function openStore(connectionString: string, maxOpen = 5): Store {
   return new Store({ connectionString, onIdleError, ...pool });
 }
 
-/** A store on a database of its own with the engine's tables. */
+/** A database of its own with the tables of ids. */
+export async function idsDatabase(): Promise<string> {
+  const dsn = await createDatabase(inject('postgresPort'));
+  const store = openStore(dsn, 1);
+  await createTables(store);
+  await store.close();
+  return dsn;
+}
+
+/** A store on a database of its own with the tables of ids. */
 export async function engineStore(maxOpen = 5): Promise<Store> {
   const store = openStore(await createDatabase(inject('postgresPort')), maxOpen);
-  await store.exec(await readFile(new URL('../../../schema/001_engine.sql', import.meta.url), 'utf8'));
+  await createTables(store);
   return store;
+}
+
+export async function createTables(store: Store): Promise<void> {
+  for (const name of ['001_engine', '004_id_epoch'])
+    await store.exec(await readFile(new URL(`../../../schema/${name}.sql`, import.meta.url), 'utf8'));
 }
 
 /** Time that moves only when told to. Waiting moves it. */
@@ -56,6 +70,16 @@ export class SteppedClock implements IdClock {
     this.elapsedMs += ms;
     for (const timer of [...this.#timers])
       if (timer.atMs <= this.elapsedMs && this.#timers.delete(timer)) timer.run();
+  }
+
+  /** The process is stopped for so long: both clocks go on, and no timer runs. */
+  sleep(ms: number): void {
+    this.wallMs += ms;
+    this.elapsedMs += ms;
+  }
+
+  forgetTimers(): void {
+    this.#timers.clear();
   }
 
   /** The wall clock is set, which takes a moment. */

@@ -123,7 +123,7 @@ test('1,000 keys are read with one MGET', async () => {
   const server = await startRedis();
   const watch = new Redis(`redis://${server.addr}`);
   try {
-    const cache = await open({ redisAddr: [server.addr] });
+    const cache = await open({ redisAddr: [server.addr], commandTimeoutMs: 10_000 });
     const keys = Array.from({ length: 1000 }, (_, at) => `k${at}`);
     await cache.setMany(keys.map((key) => ({ key, value: Buffer.from(key), ttlMs: 60_000 })));
     const found = await cache.getMany(keys);

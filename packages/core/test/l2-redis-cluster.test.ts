@@ -3,6 +3,7 @@ import { type RedisCluster, startRedisCluster } from '@zmsg/testbed';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { BullDelayQueue } from '../dist/delay/bull-delay-queue.js';
 import { RedisCache } from '../dist/l2/redis-cache.js';
+import { FlightLeases } from '../dist/read/flight-leases.js';
 
 let cluster: RedisCluster;
 
@@ -20,7 +21,7 @@ const endpoint = () => ({
 });
 
 test('keys of all slots are written, read and deleted, and replace works on any node', async () => {
-  const cache = await RedisCache.open({ ...endpoint(), redisPoolSize: 2 }, 5000);
+  const cache = await RedisCache.open({ ...endpoint(), redisPoolSize: 2, commandTimeoutMs: 10_000 }, 5000);
   expect(cache.stats().state).toBe('ready');
   const keys = Array.from({ length: 300 }, (_, n) => `key-${n}`);
   await cache.setMany(keys.map((key) => ({ key, value: Buffer.from(key), ttlMs: 60_000 })));
@@ -45,6 +46,27 @@ test('keys of all slots are written, read and deleted, and replace works on any 
   await cache.delete(keys);
   expect((await cache.getMany(keys)).size).toBe(0);
   await cache.close();
+});
+
+test('leases of loads are taken by one node, and settled, on every master', async () => {
+  const nodes = [0, 1].map(
+    () => new FlightLeases({ ...endpoint(), leaseMs: 60_000, commandTimeoutMs: 20_000 }),
+  );
+  const [a, b] = nodes as [FlightLeases, FlightLeases];
+  const keys = Array.from({ length: 90 }, (_, n) => `{a${n}}b{c}`);
+  const wanted = (of: FlightLeases) => keys.map((key) => ({ flight: of.flight(key), known: undefined }));
+  for (const node of nodes) {
+    const flight = node.flight('connected?');
+    await vi.waitFor(async () => {
+      expect(await node.claim([{ flight, known: undefined }])).not.toEqual(['unknown']);
+    });
+  }
+  const mine = wanted(a);
+  expect(new Set(await a.claim(mine))).toEqual(new Set(['taken']));
+  expect(await b.claim(wanted(b))).toEqual(mine.map(({ flight: { token } }) => ({ state: 'held', token })));
+  await a.settle(mine.map(({ flight }) => ({ flight, state: 'filled' })));
+  expect(await b.claim(wanted(b))).toEqual(mine.map(({ flight: { token } }) => ({ state: 'filled', token })));
+  await Promise.all(nodes.map((node) => node.close()));
 });
 
 test('delayed writes run on a cluster', async () => {

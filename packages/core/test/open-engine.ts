@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDatabase } from '@zmsg/testbed';
 import pg from 'pg';
-import { inject, onTestFinished } from 'vitest';
-import { ZMsg, type ZMsgOptions } from '../dist/index.js';
+import { expect, inject, onTestFinished } from 'vitest';
+import { attach, type EngineStats, ZMsg, type ZMsgOptions } from '../dist/index.js';
 
 export interface Opened {
   zm: ZMsg;
@@ -12,6 +12,13 @@ export interface Opened {
   /** One statement over a connection of its own, past the engine. */
   psql: (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>;
   options: ZMsgOptions;
+  /** With nothing in it that is older than the call. */
+  stats: () => Promise<EngineStats>;
+}
+
+export interface Attached extends Opened {
+  /** The engine that `zm` is attached to. */
+  owner: ZMsg;
 }
 
 const TABLES = `
@@ -45,7 +52,21 @@ export async function open(options: ZMsgOptions = {}): Promise<Opened> {
   const psql = statements(postgresDsn);
   const existing = await psql(`SELECT to_regclass('feeds') AS feeds`);
   if (existing[0]?.feeds === null) await psql(TABLES);
-  return { zm, dsn: postgresDsn, psql, options: all };
+  return { zm, dsn: postgresDsn, psql, options: all, stats: async () => zm.stats() };
+}
+
+/** The same over a port: attached in the thread that opened it, which nothing in an attached engine knows. */
+export async function openAttached(options: ZMsgOptions = {}): Promise<Attached> {
+  const opened = await open(options);
+  const owner = opened.zm;
+  const zm = await attach(owner.openThread().handle);
+  onTestFinished(() => zm.close().catch(() => {}));
+  const stats = async () => {
+    const { load, bloom } = owner.stats();
+    await expect.poll(() => zm.stats()).toMatchObject({ load, bloom: { negatives: bloom?.negatives } });
+    return zm.stats();
+  };
+  return { ...opened, zm, owner, stats };
 }
 
 export function freshDir(): string {

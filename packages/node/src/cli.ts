@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { addDeadLetters } from './commands/dead-letters.js';
 import { addDemo } from './commands/demo.js';
 import { addMigrate } from './commands/migrate.js';
+import { addStart } from './commands/start.js';
 import { addVerify } from './commands/verify.js';
 import { addWal } from './commands/wal.js';
 
@@ -11,6 +12,7 @@ const program = new Command('zmsg-node').description('Launcher and operator’s 
 addDeadLetters(program);
 addDemo(program);
 addMigrate(program);
+addStart(program);
 addVerify(program);
 addWal(program);
 

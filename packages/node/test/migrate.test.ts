@@ -33,6 +33,7 @@ test('it applies the engine’s tables and the directory, one line per file, and
   expect(lines.map((line) => line.replace(/ \(\d+ ms\)$/, ''))).toEqual([
     'applied 001_engine.sql',
     'applied 002_dead_letters.sql',
+    'applied 004_id_epoch.sql',
     'applied 001_posts.sql',
     'applied 002_likes.sql',
   ]);
@@ -48,7 +49,7 @@ test('the database comes from a file or the environment, and the flag wins over 
   const config = join(root, 'zmsg.yaml');
   writeFileSync(config, `postgres_dsn: ${dsn}\n`);
   expect((await run(['--config', config])).stdout).toMatch(
-    /^applied 001_engine\.sql .*\napplied 002_dead_letters\.sql .*\n$/,
+    /^applied 001_engine\.sql .*\napplied 002_dead_letters\.sql .*\napplied 004_id_epoch\.sql .*\n$/,
   );
   expect((await run([], { ZMSG_POSTGRES_DSN: dsn })).stdout).toBe('nothing to apply\n');
   const nowhere = 'postgresql://u:geheim@127.0.0.1:1/d';

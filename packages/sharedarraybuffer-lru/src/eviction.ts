@@ -301,8 +301,9 @@ export class Eviction {
       sealOfPlace(oldPlace, segment.epoch) ^
       sealOfPlace(place, segment.epoch);
     failpoint('moved');
-    segment.publish(slot, words[segment.tagWord(slot)] as number, place, units);
+    segment.relocate(slot, place, units);
   }
+
   #copy(from: number, to: number, count: number): void {
     const { words } = this.#segment;
     if (count > LOOP_WORDS) words.copyWithin(to, from, from + count);

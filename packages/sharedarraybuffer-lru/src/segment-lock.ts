@@ -61,9 +61,9 @@ export class SegmentLock {
     return true;
   }
 
-  /** False: another thread has taken it away since `acquire`. */
+  /** False: another thread has taken it away since `acquire`. True may be over at once, so a plain load is as good. */
   get isHeld(): boolean {
-    return (Atomics.load(this.#words, SEGMENT.lock) | SLEEPERS) === (MINE | SLEEPERS);
+    return ((this.#words[SEGMENT.lock] as number) | SLEEPERS) === (MINE | SLEEPERS);
   }
 
   /** Takes the lock if that thread holds it. True: it is held now, and `seized`. */
@@ -75,12 +75,21 @@ export class SegmentLock {
     return true;
   }
 
-  /** Readers that see an odd number look at the slot themselves; they see it before any slot changes. */
+  /**
+   * Readers that see an odd number look at the slot themselves. They see it before a key gets or loses a value,
+   * since each of those stores is atomic, and so a release of what was stored before it.
+   *
+   * Whoever does this may have lost the lock already. It must not set back what others have counted since, or a
+   * number would come again that somebody remembers.
+   */
   #begin(): void {
-    const changes = this.#words[SEGMENT.changes] as number;
-    // It is odd when the last owner did not come to its end.
-    this.#changes = ((changes | 1) + (changes & 1) * 2) | 0;
-    Atomics.store(this.#words, SEGMENT.changes, this.#changes);
+    const words = this.#words;
+    for (;;) {
+      const changes = words[SEGMENT.changes] as number;
+      // It is odd when the last owner did not come to its end.
+      this.#changes = ((changes | 1) + (changes & 1) * 2) | 0;
+      if (Atomics.compareExchange(words, SEGMENT.changes, changes, this.#changes) === changes) return;
+    }
   }
 
   #take(held: number): boolean {

@@ -70,6 +70,8 @@ export interface SharedCache {
    * may be given the same Buffer. It stays as it is when the key is set, deleted or evicted.
    */
   get(key: string): Buffer | undefined;
+  /** Those of the keys that are there, as `get` gives them; not at one instant. */
+  getMany(keys: Iterable<string>): Map<string, Buffer>;
   has(key: string): boolean;
   /** Milliseconds left; `Infinity` without a TTL; undefined when absent or expired. */
   remainingTtl(key: string): number | undefined;
@@ -92,6 +94,11 @@ export interface SharedCache {
   recover(threadId: number): number;
   /** The keys that have not expired, in no order; for debugging, since it locks each segment once. */
   keys(): IterableIterator<string>;
+  /**
+   * Up to `count` keys that have not expired, from random places: locks a few segments, each for as long as it
+   * takes to copy its share of the keys. Of a cache that is nearly empty it may miss some.
+   */
+  sample(count: number): string[];
   stats(): SharedCacheStats;
   readonly handle: SharedCacheHandle;
 }

@@ -86,6 +86,15 @@ export class SharedLRU implements SharedCache {
     return this.#reads.get(probe.h1 & this.#segmentMask, probe, key);
   }
 
+  getMany(keys: Iterable<string>): Map<string, Buffer> {
+    const found = new Map<string, Buffer>();
+    for (const key of keys) {
+      const value = this.get(key);
+      if (value !== undefined) found.set(key, value);
+    }
+    return found;
+  }
+
   /** Like `remainingTtl`, it leaves the statistics and the frequency of the entry as they are. */
   has(key: string): boolean {
     return this.remainingTtl(key) !== undefined;
@@ -148,6 +157,23 @@ export class SharedLRU implements SharedCache {
     }
   }
 
+  sample(count: number): string[] {
+    const keys: string[] = [];
+    const { length } = this.#segments;
+    const share = Math.ceil((count * SAMPLE_SPREAD) / length);
+    const slots = SAMPLE_SLOTS / length;
+    const first = Math.floor(Math.random() * length);
+    for (let i = 0; i < length && keys.length < count; i += 1) {
+      const at = (first + i * SAMPLE_STRIDE) % length;
+      const segment = this.#segments[at] as Segment;
+      const now = this.#clock();
+      const most = Math.min(share, count - keys.length);
+      const start = Math.floor(Math.random() * segment.buckets) * 8;
+      keys.push(...(this.#writes[at] as WritePath).inspect(() => keysOf(segment, now, start, most, slots)));
+    }
+    return keys;
+  }
+
   /** Exact for this thread's calls; see SharedCacheStats for those of others. */
   stats(): SharedCacheStats {
     this.#hits.flush();
@@ -181,15 +207,33 @@ export class SharedLRU implements SharedCache {
   }
 }
 
+/** A sample comes from a quarter of the segments, if they have enough. */
+const SAMPLE_SPREAD = 4;
+/** That one call may look at; about a millisecond. */
+const SAMPLE_SLOTS = 2 ** 18;
+/** Odd, and the number of segments is a power of two: each is met once. */
+const SAMPLE_STRIDE = 27;
+
 function mustBeBytes(value: unknown): void {
   if (!(value instanceof Uint8Array)) {
     throw new TypeError(`the value must be a Uint8Array, not ${kindOf(value)}`);
   }
 }
 
-function keysOf(segment: Segment, now: number): string[] {
+/** At most `most` of those in `count` slots from `start` on, around the end. */
+function keysOf(
+  segment: Segment,
+  now: number,
+  start = 0,
+  most = Number.POSITIVE_INFINITY,
+  count = Number.POSITIVE_INFINITY,
+): string[] {
   const keys: string[] = [];
-  for (let slot = 0; slot < segment.buckets * 8; slot += 1) {
+  if (segment.words[SEGMENT.entries] === 0) return keys;
+  const slots = segment.buckets * 8;
+  const end = Math.min(slots, count);
+  for (let n = 0; n < end && keys.length < most; n += 1) {
+    const slot = (start + n) % slots;
     const place = (slot & 7) === 7 ? 0 : segment.place(slot);
     if (place === 0) continue;
     const record = segment.recordWord(place);

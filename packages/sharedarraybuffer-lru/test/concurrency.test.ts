@@ -29,21 +29,18 @@ for (const { job, what } of JOBS) {
   });
 }
 
-// As for a thread that was stopped for longer than others waited: when it goes on its lock is gone. Until it finds
-// out, it may set the head of a ring back, so that a place comes back in its epoch; a near entry of that place
-// is older for that moment. So this is not asked of `readAndWrite`.
-test(`${JOBS[0].what}, although locks are taken from the living`, { timeout: TIMEOUT_MS }, async () => {
-  let repairs = 0;
-  for (const size of SIZES) {
-    const threadIds = new Int32Array(new SharedArrayBuffer(4 * THREADS));
-    repairs += await run(JOBS[0].job, size, OPERATIONS / SIZES.length / 5, {
-      threadIds,
-      steals: 10,
-      naps: true,
-    });
-  }
-  expect(repairs).toBeGreaterThan(0);
-});
+// As for a thread that was stopped for longer than others waited: when it goes on its lock is gone.
+for (const { job, what } of JOBS) {
+  test(`${what}, although locks are taken from the living`, { timeout: TIMEOUT_MS }, async () => {
+    let repairs = 0;
+    for (const size of SIZES) {
+      const threadIds = new Int32Array(new SharedArrayBuffer(4 * THREADS));
+      const operations = OPERATIONS / SIZES.length / JOBS.length / 5;
+      repairs += await run(job, size, operations, { threadIds, steals: 10, naps: true });
+    }
+    expect(repairs).toBeGreaterThan(0);
+  });
+}
 
 async function run(
   job: string,

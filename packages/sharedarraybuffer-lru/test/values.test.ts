@@ -54,6 +54,19 @@ test('a value that was read stays as it is, whatever happens to its key and to o
   for (const [value, size, byte] of kept) expect(value.equals(Buffer.alloc(size, byte))).toBe(true);
 });
 
+test('getMany gives the keys that are there, each once, and counts like get', () => {
+  const cache = SharedLRU.create({ maxBytes: 1 << 20 });
+  cache.set('a', Buffer.from('1'));
+  cache.set('b', Buffer.alloc(0));
+  const found = cache.getMany(['a', 'none', 'b', 'a']);
+  expect([...found]).toEqual([
+    ['a', Buffer.from('1')],
+    ['b', Buffer.alloc(0)],
+  ]);
+  expect(cache.stats()).toMatchObject({ hits: 3, misses: 1 });
+  expect(() => cache.getMany(['a', ''])).toThrow(RangeError);
+});
+
 test('a value of no bytes is not the same as no value', () => {
   const cache = SharedLRU.create({ maxBytes: 16 << 10 });
   expect(cache.get('key')).toBeUndefined();

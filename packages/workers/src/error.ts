@@ -17,7 +17,8 @@ export type ZmsgErrorCode =
   | 'NOT_FOUND'
   | 'QUEUE'
   | 'SHARD'
-  | 'STORE';
+  | 'STORE'
+  | 'THREAD_ENDED';
 
 /** Base of all errors of zmsg. `code` is stable; `cause` holds the error underneath, if there is one. */
 export class ZmsgError extends Error {

@@ -1,3 +1,4 @@
+export { connectShards } from './attached-shards.js';
 export type { Durability } from './durability.js';
 export {
   BackpressureError,
@@ -14,13 +15,17 @@ export {
 export { type DeadLetterTask, deadLetterStatements } from './flush/dead-letter-task.js';
 export { type Failure, failureOf } from './flush/failure.js';
 export { untagValue } from './flush/tagged-value.js';
+export type { AttachHandle } from './producer-handle.js';
 export type {
+  AttachedShards,
   CallOptions,
+  ProducerLink,
   Receipt,
   ShardEvent,
   ShardLogOptions,
   ShardStoreOptions,
   Shards,
+  ShardsClient,
   ShardsOptions,
   ShardsStats,
   SubmitOptions,

@@ -1,5 +1,5 @@
 import { getSystemErrorName } from 'node:util';
-import { CHUNK_AT, RecordType } from './codec/record.js';
+import { CHUNK_AT, CHUNK_ID_AT, CHUNK_OFFSET_AT, CHUNK_TOTAL_AT, RecordType } from './codec/record.js';
 import type { TaskEncoder } from './codec/task-encoder.js';
 import { DurabilityLevel } from './durability.js';
 import { LogError } from './error.js';
@@ -11,12 +11,20 @@ import {
   REFUSED_ERRNO,
   REFUSED_FROM,
   REFUSED_TO,
+  RESTARTS,
   SYNCED,
   TAKEN,
 } from './ring/ring-layout.js';
 import { RingWriter } from './ring/ring-writer.js';
-import type { Board } from './shard/board.js';
+import type { Reservations } from './shard/reservations.js';
 import { type Acknowledgement, WaitingRecord } from './waiting-record.js';
+
+/** How far a lane was when the thread of its shard died, each counted mod 2^32. */
+export interface LaneFate {
+  readonly taken: number;
+  readonly applied: number;
+  readonly synced: number;
+}
 
 interface Waiter {
   position: number;
@@ -54,8 +62,12 @@ export class Lane {
   readonly #acknowledgements = new Fifo<Acknowledgement>();
   /** Of these, the ones that it takes a sync for. */
   #syncs = 0;
+  /** Deaths of the shard's thread that this lane has heard of, mod 2^32: it hears of each since its ring is open. */
+  #restarts = 0;
   #commitWaiters: Waiter[] = [];
   #syncWaiters: Waiter[] = [];
+  /** Records that went into the ring in chunks, or have begun to. */
+  #longRecords = 0;
   /** Operations without a log that were lost with their thread. */
   readonly #lost: { from: number; to: number; error: Error }[] = [];
 
@@ -128,18 +140,18 @@ export class Lane {
   }
 
   /** Writes waiting records while there is room. True: at least one byte was written. */
-  advance(board: Board, pendingMax: number, maxUnits: number): boolean {
+  advance(reservations: Reservations): boolean {
     let wrote = false;
     this.blockedByPending = false;
     for (let record = this.#waiting.peek(); record !== undefined; record = this.#waiting.peek()) {
       if (record.isDropped) {
-        if (record.reserved) board.settle(1, record.units);
+        if (record.reserved) reservations.cancel(record.units);
         this.#waiting.shift();
         continue;
       }
       const { acknowledgement } = record;
       if (acknowledgement !== undefined && !record.reserved) {
-        if (!board.reserve(acknowledgement.units, pendingMax, maxUnits)) {
+        if (!reservations.reserve(acknowledgement.units)) {
           this.blockedByPending = true;
           return wrote;
         }
@@ -155,33 +167,42 @@ export class Lane {
     return wrote;
   }
 
-  /** Takes notice of what the shard published. True: something new. */
+  /**
+   * Takes notice of what the shard published. True: something new. After the shard's thread died that waits
+   * for `restarted`: what the next thread publishes must not pass for the fate of what was lost.
+   */
   refresh(): boolean {
-    let progress = false;
-    const news = (Atomics.load(this.#words, TAKEN) - this.taken) | 0;
-    if (news > 0) {
-      progress = true;
-      this.#acknowledge(news);
-    }
-    const applied = (Atomics.load(this.#words, APPLIED) - this.applied) | 0;
-    const synced = (Atomics.load(this.#words, SYNCED) - this.synced) | 0;
-    if (applied > 0) this.applied += applied;
-    if (synced > 0) this.synced += synced;
-    if (applied > 0 || synced > 0) {
-      progress = true;
-      this.#commitWaiters = settle(this.#commitWaiters, this.applied);
-      this.#syncWaiters = settle(this.#syncWaiters, Math.max(this.applied, this.synced));
-    }
-    return progress;
+    const words = this.#words;
+    if (this.#isBehind) return false;
+    return this.#reach(Atomics.load(words, TAKEN), Atomics.load(words, APPLIED), Atomics.load(words, SYNCED));
   }
 
   /** Whether `refresh` would find something new. */
   hasNews(): boolean {
     return (
-      ((Atomics.load(this.#words, TAKEN) - this.taken) | 0) > 0 ||
-      ((Atomics.load(this.#words, APPLIED) - this.applied) | 0) > 0 ||
-      ((Atomics.load(this.#words, SYNCED) - this.synced) | 0) > 0
+      !this.#isBehind &&
+      (((Atomics.load(this.#words, TAKEN) - this.taken) | 0) > 0 ||
+        ((Atomics.load(this.#words, APPLIED) - this.applied) | 0) > 0 ||
+        ((Atomics.load(this.#words, SYNCED) - this.synced) | 0) > 0)
     );
+  }
+
+  get #isBehind(): boolean {
+    return Atomics.load(this.#words, RESTARTS) !== this.#restarts;
+  }
+
+  #reach(taken: number, applied: number, synced: number): boolean {
+    const moreTaken = (taken - this.taken) | 0;
+    const moreApplied = (applied - this.applied) | 0;
+    const moreSynced = (synced - this.synced) | 0;
+    if (moreTaken > 0) this.#acknowledge(moreTaken);
+    if (moreApplied > 0) this.applied += moreApplied;
+    if (moreSynced > 0) this.synced += moreSynced;
+    if (moreApplied > 0 || moreSynced > 0) {
+      this.#commitWaiters = settle(this.#commitWaiters, this.applied);
+      this.#syncWaiters = settle(this.#syncWaiters, Math.max(this.applied, this.synced));
+    }
+    return moreTaken > 0 || moreApplied > 0 || moreSynced > 0;
   }
 
   /** Resolves when the operation at `position` is committed. */
@@ -201,11 +222,12 @@ export class Lane {
   }
 
   /**
-   * Another thread has taken the place of the shard's: what was acknowledged without a log and is not
-   * committed is lost.
+   * Another thread takes the place of the shard's, which came as far as `fate`: what was acknowledged without
+   * a log and is not committed is lost. To be called once for each death, in their order.
    */
-  restarted(error: Error): void {
-    this.refresh();
+  restarted({ taken, applied, synced }: LaneFate, error: Error): void {
+    this.#reach(taken, applied, synced);
+    this.#restarts = (this.#restarts + 1) | 0;
     if (this.taken <= this.applied) return;
     const lost = { from: this.applied + 1, to: this.taken, error };
     this.#lost.push(lost);
@@ -217,15 +239,16 @@ export class Lane {
   }
 
   /**
-   * The shard is gone: every call that waits for it rejects. Returns how many operations will now
-   * never be taken by it.
+   * Every call that waits for the shard rejects, and every later one. With `reservations` the shard is gone:
+   * what is in the ring is taken by nobody. Without, it may still be taken. Returns how many operations were
+   * not taken.
    */
-  fail(error: Error, board: Board): number {
+  fail(error: Error, reservations: Reservations | undefined): number {
     this.refresh();
     this.failure = error;
     this.blockedByPending = false;
     for (let record = this.#waiting.shift(); record !== undefined; record = this.#waiting.shift()) {
-      if (record.reserved) board.settle(1, record.units);
+      if (record.reserved) reservations?.cancel(record.units);
       record.acknowledgement?.reject(error);
     }
     for (
@@ -233,9 +256,10 @@ export class Lane {
       each !== undefined;
       each = this.#acknowledgements.shift()
     ) {
-      board.settle(1, each.units);
+      reservations?.cancel(each.units);
       each.reject(error);
     }
+    this.#syncs = 0;
     for (const waiter of this.#commitWaiters.splice(0)) waiter.reject(error);
     for (const waiter of this.#syncWaiters.splice(0)) waiter.reject(error);
     return this.written - this.taken;
@@ -290,11 +314,14 @@ export class Lane {
     const chunk = Buffer.alloc(ring.maxRecordBytes);
     const chunkWords = new Int32Array(chunk.buffer, chunk.byteOffset, chunk.length >> 2);
     const bytes = Buffer.from(words.buffer, words.byteOffset, length);
+    if (record.sentBytes === 0) this.#longRecords += 1;
     while (record.sentBytes < length) {
       const count = bytes.copy(chunk, CHUNK_AT, record.sentBytes);
       chunkWords[0] = CHUNK_AT + count;
       chunkWords[1] = RecordType.chunk;
-      chunkWords[2] = length;
+      chunkWords[CHUNK_TOTAL_AT >> 2] = length;
+      chunkWords[CHUNK_OFFSET_AT >> 2] = record.sentBytes;
+      chunkWords[CHUNK_ID_AT >> 2] = this.#longRecords;
       if (!ring.tryWrite(chunkWords)) return false;
       record.sentBytes += count;
     }

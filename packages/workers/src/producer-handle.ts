@@ -1,15 +1,14 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Durability } from './durability.js';
 
-/**
- * What a thread needs to write to the shards: shared memory, and a port per shard for replies.
- * Can be posted to the thread that will be the producer; `ports` go into the transfer list.
- */
+/** What a thread needs to write to the shards: shared memory, and a port per shard for replies. */
 export interface ProducerHandle {
+  /** Never given twice by one owner: the log tells producers apart by it. */
   readonly id: number;
   readonly board: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
   readonly bell: SharedArrayBuffer;
+  readonly account: SharedArrayBuffer;
   /** By shard. */
   readonly rings: readonly SharedArrayBuffer[];
   /** By shard. */
@@ -19,4 +18,13 @@ export interface ProducerHandle {
   readonly pendingMaxUnits: number;
   readonly durability: Durability;
   readonly onFull: 'wait' | 'reject';
+}
+
+/**
+ * What another thread needs: opaque, to be handed to `connectShards` there. Goes into `workerData` or
+ * `postMessage`, with the link's `transferList`.
+ */
+export interface AttachHandle extends ProducerHandle {
+  /** To the owner of the shards. Its end says that the thread writes no more. */
+  readonly control: MessagePort;
 }

@@ -1,12 +1,14 @@
+import { setImmediate } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
 import { TaskEncoder } from './codec/task-encoder.js';
 import { type Durability, levelOf } from './durability.js';
 import { BackpressureError, ClosedError, InvalidValueError, ShardError } from './error.js';
-import { Lane } from './lane.js';
+import { Lane, type LaneFate } from './lane.js';
 import type { ProducerHandle } from './producer-handle.js';
 import { Requests } from './requests.js';
 import { ProducerBell } from './ring/producer-bell.js';
 import { Board, ShardState, unitsOf } from './shard/board.js';
+import { Reservations } from './shard/reservations.js';
 import { ShardCounters } from './shard/shard-counters.js';
 import type { CallOptions, Receipt, SubmitOptions } from './shards.js';
 import type { ReadTask, WriteTask } from './task.js';
@@ -36,28 +38,32 @@ export class Producer {
   readonly #board: Board;
   readonly #counters: ShardCounters;
   readonly #bell: ProducerBell;
-  readonly #pendingMax: number;
-  readonly #pendingMaxUnits: number;
+  readonly #reservations: Reservations;
   readonly #durability: Durability;
   readonly #rejectsWhenFull: boolean;
   readonly #requests: Requests;
   #closed = false;
+  /** The memory may be another producer's by now: nothing may be written there. */
+  #detached = false;
   /** Lanes whose shard is to be woken at the end of the tick. */
   #dirty: Lane[] = [];
   #unannounced = 0;
   #tickScheduled = false;
   #listening = false;
-  #presses = false;
   #timer: NodeJS.Timeout | undefined;
   #pauseMs = MIN_POLL_MS;
+  #idleWaiters: (() => void)[] = [];
+  readonly #hear: () => void;
 
-  constructor(handle: ProducerHandle) {
+  /** @param hear takes in what the owner of the shards has said and was not heard yet */
+  constructor(handle: ProducerHandle, hear: () => void) {
+    this.#hear = hear;
     this.#board = new Board(handle.board);
     this.#counters = new ShardCounters(handle.counters);
     this.#bell = new ProducerBell(handle.bell);
     this.#encoder = new TaskEncoder(handle.rings.length, handle.id);
-    this.#pendingMax = handle.pendingMax;
-    this.#pendingMaxUnits = handle.pendingMaxUnits;
+    const { account, pendingMax, pendingMaxUnits } = handle;
+    this.#reservations = new Reservations(this.#board, account, pendingMax, pendingMaxUnits);
     this.#durability = handle.durability;
     this.#rejectsWhenFull = handle.onFull === 'reject';
     this.#lanes = handle.rings.map((ring, shard) => new Lane(shard, ring, this.#scheduleTick));
@@ -76,16 +82,19 @@ export class Producer {
       return Promise.reject(error);
     }
     const units = unitsOf(this.#encoder.recordBytes);
-    if (!lane.hasWaiting && this.#board.reserve(units, this.#pendingMax, this.#pendingMaxUnits)) {
+    if (!lane.hasWaiting && this.#reservations.reserve(units)) {
       if (lane.tryWrite(this.#encoder)) {
         return new Promise((resolve, reject) => {
           lane.expect(new Acknowledgement(resolve, reject, signal, level, units));
           this.#touch(lane);
         });
       }
-      this.#board.settle(1, units);
+      this.#reservations.cancel(units);
     }
-    if (this.#rejectsWhenFull && (lane.hasWaiting || !lane.isLong(this.#encoder) || this.#isFull(units))) {
+    if (
+      this.#rejectsWhenFull &&
+      (lane.hasWaiting || !lane.isLong(this.#encoder) || this.#reservations.isFull(units))
+    ) {
       return Promise.reject(new BackpressureError(`shard ${lane.shard} has no room for the write`));
     }
     return new Promise((resolve, reject) => {
@@ -137,12 +146,31 @@ export class Producer {
     this.#closed = true;
   }
 
-  /** Lets go of everything; calls that still wait are left with `error`. */
+  /**
+   * Resolves when everything submitted is taken or refused, all that was asked is answered, and whoever waits
+   * for a commit has it.
+   */
+  async settle(): Promise<void> {
+    for (let quietTurns = 0; quietTurns < 2 && !this.#detached; quietTurns++) {
+      if (!this.#isIdle) {
+        quietTurns = 0;
+        // What the shard refuses, its calls tell.
+        if (this.#lanes.some((lane) => lane.waitsForCommit)) await this.drain().catch(() => {});
+        if (!this.#detached) await this.#whenIdle();
+      }
+      // Who was just told of an acknowledgement may ask for more.
+      await setImmediate();
+    }
+  }
+
+  /** Lets go of everything; calls that still wait are left with `error`. What is in the rings may be taken. */
   detach(error: Error): void {
+    if (this.#detached) return;
     this.#closed = true;
-    for (const lane of this.#lanes) this.#fail(lane, error);
+    for (const lane of this.#lanes) this.#fail(lane, error, undefined);
     this.#requests.close();
     this.#watch();
+    this.#detached = true;
   }
 
   /** Asks again when the shard's thread died and another one took its place. */
@@ -157,7 +185,7 @@ export class Producer {
   }
 
   #check(signal: AbortSignal | undefined): void {
-    if (this.#closed) throw new ClosedError();
+    if (this.#closed || this.#board.isClosed) throw new ClosedError();
     if (signal?.aborted) throw signal.reason;
   }
 
@@ -165,13 +193,6 @@ export class Producer {
     const lane = this.#lanes[shard] as Lane;
     if (lane.failure !== undefined) throw lane.failure;
     return lane;
-  }
-
-  #isFull(units: number): boolean {
-    const { pending, pendingUnits } = this.#board;
-    // One that is larger than the bound by itself goes in when nothing else is pending.
-    const isTooMuch = pendingUnits > 0 && pendingUnits + units > this.#pendingMaxUnits;
-    return pending >= this.#pendingMax || isTooMuch;
   }
 
   #hasCommittedAll(shard: number): boolean {
@@ -191,7 +212,7 @@ export class Producer {
   }
 
   #advance(lane: Lane): void {
-    if (lane.advance(this.#board, this.#pendingMax, this.#pendingMaxUnits)) this.#touch(lane);
+    if (lane.advance(this.#reservations)) this.#touch(lane);
     else this.#scheduleTick();
   }
 
@@ -212,6 +233,7 @@ export class Producer {
 
   readonly #endTick = (): void => {
     this.#tickScheduled = false;
+    if (this.#detached) return;
     this.#wakeShards();
     this.#watch();
   };
@@ -235,7 +257,7 @@ export class Producer {
         lane.sawRefusal = false;
         this.#board.wake(lane.shard);
       }
-      if (lane.hasWaiting && lane.advance(this.#board, this.#pendingMax, this.#pendingMaxUnits)) {
+      if (lane.hasWaiting && lane.advance(this.#reservations)) {
         progress = true;
         this.#touch(lane);
       }
@@ -243,6 +265,18 @@ export class Producer {
     if (progress) this.#pauseMs = MIN_POLL_MS;
     this.#watch();
   };
+
+  get #isIdle(): boolean {
+    const isWaiting = this.#lanes.some((lane) => lane.waitsForTaken || lane.waitsForCommit);
+    return !isWaiting && this.#requests.size === 0;
+  }
+
+  #whenIdle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#idleWaiters.push(resolve);
+      this.#scheduleTick();
+    });
+  }
 
   /**
    * Arms bell and timer for what is waited for, or puts both away. Half of what is outstanding is worth a
@@ -271,6 +305,7 @@ export class Producer {
       this.#timer = undefined;
       this.#pauseMs = MIN_POLL_MS;
       this.#bell.disarm();
+      for (const resolve of this.#idleWaiters.splice(0)) resolve();
       return;
     }
     this.#timer ??= setTimeout(this.#onTimer, this.#pauseMs);
@@ -291,7 +326,7 @@ export class Producer {
 
   readonly #onBell = (): void => {
     this.#listening = false;
-    this.#poll();
+    if (!this.#detached) this.#poll();
   };
 
   readonly #onTimer = (): void => {
@@ -305,33 +340,37 @@ export class Producer {
 
   /** Shards flush at once while a producer waits for room among the pending operations. */
   #press(presses: boolean): void {
-    if (presses === this.#presses) return;
-    this.#presses = presses;
-    this.#board.addPressure(presses ? 1 : -1);
-    if (presses) for (const lane of this.#lanes) this.#board.wake(lane.shard);
+    if (this.#reservations.press(presses)) for (const lane of this.#lanes) this.#board.wake(lane.shard);
   }
 
   /** The thread of a shard has failed for good: every call that waits for it rejects, and every later one. */
   lose(shard: number, error: Error): void {
-    this.#fail(this.#lanes[shard] as Lane, error);
+    this.#fail(this.#lanes[shard] as Lane, error, this.#reservations);
     this.#scheduleTick();
   }
 
-  /** Another thread takes the place of a shard's, and answers over `port`. */
-  restarted(shard: number, port: MessagePort): void {
+  /** Another thread takes the place of a shard's, which came as far as `fate`, and answers over `port`. */
+  restarted(shard: number, fate: LaneFate, port: MessagePort): void {
     const lane = this.#lanes[shard] as Lane;
-    lane.restarted(new ShardError(shard, `the thread of shard ${shard} died with what was not logged`));
+    lane.restarted(fate, new ShardError(shard, `the thread of shard ${shard} died with what was not logged`));
     this.#requests.replace(lane, port, new RestartedError(shard));
     this.#scheduleTick();
   }
 
+  /** The shard's thread is no more; why, its owner may have said. */
   #lose(lane: Lane): void {
-    this.#fail(lane, new ShardError(lane.shard, `the thread of shard ${lane.shard} has ended`));
+    this.#hear();
+    const { shard } = lane;
+    const isStopped = this.#board.state(shard) === ShardState.ended;
+    const error = isStopped
+      ? new ClosedError()
+      : new ShardError(shard, `the thread of shard ${shard} has ended`);
+    this.#fail(lane, error, this.#reservations);
   }
 
-  #fail(lane: Lane, error: Error): void {
+  #fail(lane: Lane, error: Error, reservations: Reservations | undefined): void {
     if (lane.failure !== undefined) return;
-    this.#bell.taken(lane.fail(error, this.#board));
+    this.#bell.taken(lane.fail(error, reservations));
     this.#requests.fail(lane, error);
   }
 }

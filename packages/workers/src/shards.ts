@@ -1,5 +1,7 @@
+import type { MessagePort } from 'node:worker_threads';
 import type { Durability } from './durability.js';
 import type { FencedError, LogError, ShardError } from './error.js';
+import type { AttachHandle } from './producer-handle.js';
 import type { ReadTask, WriteTask } from './task.js';
 
 /** How the shards reach PostgreSQL. */
@@ -123,6 +125,8 @@ export interface ShardsStats {
   pendingOperations: number;
   /** Their memory, as counted for `pendingMaxBytes`. */
   pendingBytes: number;
+  /** Threads that write to the shards, the owner among them; a moment longer than they live. */
+  producers: number;
   /** Groups (rows to write) not yet committed. */
   pendingGroups: number;
   flushes: number;
@@ -167,8 +171,8 @@ export interface SubmitOptions extends CallOptions {
   durability?: Durability | undefined;
 }
 
-/** The write-behind, as the engine sees it. */
-export interface Shards {
+/** What every thread that writes to the shards can do. */
+export interface ShardsClient {
   /**
    * Hands a write to its shard. The promise resolves when the write is acknowledged; it rejects with
    * `ClosedError`, with `LogError` when it could not be logged (then it is not applied, unless the process
@@ -178,13 +182,55 @@ export interface Shards {
   submit(task: WriteTask, options?: SubmitOptions): Promise<Receipt>;
   /** The stored value with everything pending for it; undefined when no row matches. */
   read(task: ReadTask, options?: CallOptions): Promise<{ value: unknown } | undefined>;
-  /** Flushes everything submitted before the call; resolves when it is committed. */
-  flush(options?: CallOptions): Promise<void>;
-  stats(): ShardsStats;
   /**
-   * Drains the rings, flushes, ends the threads, and deletes the log. After `timeoutMs` it stops waiting
-   * for the store and rejects with a `StoreError` that says how many operations were not written, and
-   * how many of them stay in the log.
+   * Flushes everything that this thread submitted before the call and everything that was acknowledged to
+   * any thread; resolves when it is committed.
+   */
+  flush(options?: CallOptions): Promise<void>;
+  /** Of all shards, whichever thread asks. */
+  stats(): ShardsStats;
+}
+
+/** The write-behind, as the engine sees it: in the thread that owns the shards. */
+export interface Shards extends ShardsClient {
+  /**
+   * Lets one more thread write to the shards, over rings of its own (`ringBytes` for each shard).
+   * @throws ClosedError
+   */
+  openProducer(): ProducerLink;
+  /**
+   * Ends what all threads submitted, flushes, ends the shard threads, and deletes the log. Calls in any thread
+   * that begin after this one reject with `ClosedError`; so do those of a thread that does not answer for
+   * a second. After `timeoutMs` it stops waiting for the store and rejects with a `StoreError` that says how
+   * many operations were not written, and how many of them stay in the log.
+   */
+  close(options?: { timeoutMs?: number }): Promise<void>;
+}
+
+/** The owner's end of a thread that writes to the shards. */
+export interface ProducerLink {
+  /** For `connectShards` in the thread, once: by `workerData` or `postMessage`, together with `transferList`. */
+  readonly handle: AttachHandle;
+  readonly transferList: readonly MessagePort[];
+  /**
+   * Resolves when the thread writes no more, and nothing of it is held here or in a shard. What it had written
+   * into its rings is taken like that of any thread; what was acknowledged is applied. Happens by itself when
+   * the thread ends, in whichever way, or closes its end. Never rejects.
+   */
+  readonly released: Promise<void>;
+  /**
+   * Asks the thread to end what it submitted and to let go, or takes the handle back if it was never handed
+   * over; returns `released`. A thread that does not come to hear it keeps what it has until it ends.
+   */
+  release(): Promise<void>;
+}
+
+/** The shards as a thread sees them that does not own them. */
+export interface AttachedShards extends ShardsClient {
+  /**
+   * No new calls. Resolves when everything that this thread submitted is acknowledged (and committed, where a
+   * receipt is waited for), and lets go; the shards go on. Calls that still wait after `timeoutMs` (default
+   * 30 s) reject with `ClosedError`, and so does this one.
    */
   close(options?: { timeoutMs?: number }): Promise<void>;
 }

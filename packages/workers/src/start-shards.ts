@@ -1,17 +1,25 @@
 import { randomInt } from 'node:crypto';
-import { MessageChannel } from 'node:worker_threads';
 import { ClosedError, InvalidValueError, StoreError } from './error.js';
 import { disownLog, type OwnedLog, ownLog } from './open-log.js';
 import { Producer } from './producer.js';
 import type { ProducerHandle } from './producer-handle.js';
-import { ProducerBell } from './ring/producer-bell.js';
-import { createRing, MAX_RING_BYTES, MIN_RING_BYTES } from './ring/ring-layout.js';
+import { Producers, type ProducerVoice } from './producers.js';
+import { MAX_RING_BYTES, MIN_RING_BYTES } from './ring/ring-layout.js';
 import { Board, UNIT_BYTES } from './shard/board.js';
-import type { InboxHandle } from './shard/inbox.js';
 import { ShardCounters } from './shard/shard-counters.js';
 import { type ShardFailure, ShardPool } from './shard/shard-pool.js';
-import type { CallOptions, Receipt, Shards, ShardsOptions, ShardsStats, SubmitOptions } from './shards.js';
+import type {
+  CallOptions,
+  ProducerLink,
+  Receipt,
+  Shards,
+  ShardsOptions,
+  ShardsStats,
+  SubmitOptions,
+} from './shards.js';
+import { collectStats } from './shards-stats.js';
 import type { ReadTask, WriteTask } from './task.js';
+import { ThreadLink } from './thread-link.js';
 
 const CLOSE_TIMEOUT_MS = 30_000;
 const MAX_TIMER_MS = 0x7fffffff;
@@ -88,11 +96,11 @@ class ThreadedShards implements Shards {
   readonly #board: Board;
   readonly #counters: ShardCounters;
   readonly #pool: ShardPool;
+  readonly #producers: Producers;
   readonly #producer: Producer;
-  readonly #handle: ProducerHandle;
+  readonly #links = new Set<ThreadLink>();
   readonly #log: OwnedLog;
-  readonly #failures: ShardFailure[] = [];
-  #producers = 0;
+  readonly #failures = new Map<number, ShardFailure>();
   #closing: Promise<void> | undefined;
 
   constructor(options: ShardsOptions, log: OwnedLog) {
@@ -113,11 +121,20 @@ class ThreadedShards implements Shards {
         isForeign: options.log.isForeign ?? false,
       },
       marks: log.marks,
-      onRestart: (shard) => this.#onRestart(shard),
+      onRestart: (shard) => this.#producers.restarted(shard),
+      onReleased: (shard, producer) => this.#producers.released(shard, producer),
       onFailed: (shard, error) => this.#onFailed(shard, error),
     });
-    this.#handle = this.#createProducer();
-    this.#producer = new Producer(this.#handle);
+    this.#producers = new Producers({
+      board: this.#board,
+      ringBytes: options.ringBytes,
+      register: (shard, inbox) => this.#pool.register(shard, inbox),
+      orphan: (shard, producer) => this.#pool.orphan(shard, producer),
+    });
+    const handle = this.#register({
+      restarted: (shard, fate, port) => this.#producer.restarted(shard, fate, port),
+    });
+    this.#producer = new Producer(handle, () => {}); // it hears everything at once
   }
 
   async start(): Promise<void> {
@@ -126,7 +143,7 @@ class ThreadedShards implements Shards {
     } catch (error) {
       this.#producer.detach(new ClosedError());
       await this.#pool.destroy();
-      throw this.#failures[0] ?? error;
+      throw this.#failure ?? error;
     }
   }
 
@@ -143,35 +160,19 @@ class ThreadedShards implements Shards {
   }
 
   stats(): ShardsStats {
-    const counters = this.#counters;
-    const oldestAt = counters.oldestAt;
-    const volatileOperations = counters.sum('volatile');
-    return {
-      operations: counters.sum('operations'),
-      applied: counters.sum('applied'),
-      pendingOperations: this.#board.pending,
-      pendingBytes: this.#board.pendingUnits * UNIT_BYTES,
-      pendingGroups: counters.sum('pendingGroups'),
-      flushes: counters.sum('flushes'),
-      flushFailures: counters.sum('flushFailures'),
-      unmatched: counters.sum('unmatched'),
-      deadLetters: counters.sum('deadLetters'),
-      statements: counters.sum('statements'),
-      overheadStatements: counters.sum('overheadStatements'),
-      atRisk: {
-        volatileOperations,
-        unsyncedOperations: volatileOperations + counters.sum('unsynced'),
-        unflushedOperations: counters.sum('operations') - counters.sum('applied'),
-        oldestMs:
-          oldestAt === undefined ? 0 : Math.max(0, performance.timeOrigin + performance.now() - oldestAt),
-      },
-      log: {
-        bytes: counters.sum('logBytes'),
-        failures: counters.sum('logFailures'),
-        recovered: counters.sum('recovered'),
-      },
-      flushLatencyMs: counters.latencyMs(),
-    };
+    return collectStats(this.#board, this.#counters);
+  }
+
+  openProducer(): ProducerLink {
+    if (this.#closing !== undefined) throw new ClosedError();
+    const link = new ThreadLink(
+      (voice) => this.#register(voice),
+      (id) => this.#producers.release(id),
+    );
+    this.#links.add(link);
+    void link.released.then(() => this.#links.delete(link)); // never rejects
+    for (const [shard, error] of this.#failures) link.failed(shard, error);
+    return link;
   }
 
   close(options?: { timeoutMs?: number }): Promise<void> {
@@ -180,6 +181,7 @@ class ThreadedShards implements Shards {
   }
 
   async #close(timeoutMs: number): Promise<void> {
+    this.#board.close();
     this.#producer.close();
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<'timeout'>((resolve) => {
@@ -189,9 +191,11 @@ class ThreadedShards implements Shards {
     clearTimeout(timer);
     const { unflushedOperations, volatileOperations } = this.stats().atRisk;
     this.#producer.detach(new ClosedError());
+    for (const link of this.#links) link.cut();
     await this.#pool.destroy();
+    this.#producers.close();
     if (outcome === 'timeout') throw this.#leftOver(unflushedOperations, volatileOperations, timeoutMs);
-    if (this.#failures[0] !== undefined) throw this.#failures[0];
+    if (this.#failure !== undefined) throw this.#failure;
     if (this.#options.log.isForeign === true) return;
     // An error here leaves marks behind, which name a log that is no more: they do no harm.
     await disownLog(this.#options.log.dir, this.#log.layout, this.#options.store.connectionString).catch(
@@ -209,42 +213,30 @@ class ThreadedShards implements Shards {
 
   async #drain(): Promise<void> {
     // A shard that failed rejects; it is reported when everything is closed.
-    await this.#producer.drain().catch(() => {});
+    const own = this.#producer.drain().catch(() => {});
+    await Promise.all([own, ...[...this.#links].map((link) => link.end())]);
     await this.#pool.stop();
   }
 
+  get #failure(): ShardFailure | undefined {
+    return this.#failures.values().next().value;
+  }
+
   #onFailed(shard: number, error: ShardFailure): void {
-    this.#failures.push(error);
+    this.#failures.set(shard, error);
     this.#producer.lose(shard, error);
+    for (const link of this.#links) link.failed(shard, error);
+    this.#producers.lost(shard);
     this.#options.onEvent({ type: 'shard:thread:failed', shard, error });
   }
 
-  /** The thread of a shard died: all producers get a new way back from the one that takes its place. */
-  #onRestart(shard: number): InboxHandle[] {
-    const { id, bell, rings } = this.#handle;
-    const { port1, port2 } = new MessageChannel();
-    this.#producer.restarted(shard, port1);
-    return [{ producer: id, ring: rings[shard] as SharedArrayBuffer, bell, port: port2 }];
-  }
-
-  /** Memory and ports of a producer, registered with all shards. */
-  #createProducer(): ProducerHandle {
-    const id = this.#producers++;
-    const bell = new ProducerBell().memory;
-    const { shards, ringBytes, pendingMax, pendingMaxBytes, onFull, log } = this.#options;
-    const lanes = Array.from({ length: shards }, (_, shard) => {
-      const ring = createRing(ringBytes);
-      const { port1, port2 } = new MessageChannel();
-      this.#pool.register(shard, { producer: id, ring, bell, port: port2 });
-      return { ring, port: port1 };
-    });
+  /** One more producer, registered with all shards. */
+  #register(voice: ProducerVoice): ProducerHandle {
+    const { pendingMax, pendingMaxBytes, onFull, log } = this.#options;
     return {
-      id,
+      ...this.#producers.open(voice),
       board: this.#board.memory,
       counters: this.#counters.memory,
-      bell,
-      rings: lanes.map(({ ring }) => ring),
-      ports: lanes.map(({ port }) => port),
       pendingMax,
       pendingMaxUnits: Math.ceil(pendingMaxBytes / UNIT_BYTES),
       durability: log.durability,

@@ -22,7 +22,7 @@ test('records come out of the ring as they went in, over any number of wraps', (
     fc.property(lengths, fc.infiniteStream(fc.boolean()), (sizes, choices) => {
       const memory = createRing(1024);
       const writer = new RingWriter(memory);
-      const reader = new RingReader(memory);
+      const reader = new RingReader(memory, new Int32Array(4));
       const expected: string[] = [];
       const got: string[] = [];
       const read = (bytes: Buffer, start: number, end: number) => got.push(bytes.toString('hex', start, end));
@@ -30,12 +30,12 @@ test('records come out of the ring as they went in, over any number of wraps', (
         const words = record(size, seed);
         while (!writer.tryWrite(words)) {
           expect(reader.read(Number.POSITIVE_INFINITY, read)).toBeGreaterThan(0);
-          reader.release();
+          reader.acknowledge(0, 0);
         }
         expected.push(Buffer.from(words.buffer, 0, size).toString('hex'));
         if (choices.next().value) {
           reader.read(100, read);
-          reader.release();
+          reader.acknowledge(0, 0);
         }
       });
       reader.read(Number.POSITIVE_INFINITY, read);
@@ -48,13 +48,13 @@ test('records come out of the ring as they went in, over any number of wraps', (
 test('space is not used again before it was released', () => {
   const memory = createRing(1024);
   const writer = new RingWriter(memory);
-  const reader = new RingReader(memory);
+  const reader = new RingReader(memory, new Int32Array(4));
   let written = 0;
   while (writer.tryWrite(record(100, written))) written += 1;
   expect(written).toBe(10);
   expect(reader.read(Number.POSITIVE_INFINITY, () => {})).toBe(1000);
   expect(writer.tryWrite(record(100, 0))).toBe(false);
-  reader.release();
+  reader.acknowledge(0, 0);
   expect(writer.tryWrite(record(100, 0))).toBe(true);
 });
 
@@ -69,7 +69,7 @@ test('another thread reads every record in order while the ring wraps thousands 
   const source = `
     const { parentPort, workerData } = require('node:worker_threads');
     import(workerData.ringReader).then(({ RingReader }) => {
-      const reader = new RingReader(workerData.memory);
+      const reader = new RingReader(workerData.memory, new Int32Array(4));
       let sum = 0, count = 0, wrong = 0;
       const read = (bytes, start, end) => {
         const seed = bytes.readUInt32LE(start + 4);
@@ -77,7 +77,7 @@ test('another thread reads every record in order while the ring wraps thousands 
         for (let i = start + 8; i < end; i++) if (bytes[i] !== ((seed + i - start) & 0xff)) wrong += 1;
         count += 1; sum += end - start;
       };
-      while (count < workerData.records) { reader.read(512, read); reader.release(); }
+      while (count < workerData.records) { reader.read(512, read); reader.acknowledge(0, 0); }
       parentPort.postMessage({ sum, count, wrong });
     });`;
   const records = 100_000;

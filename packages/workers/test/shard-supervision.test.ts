@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test } from 'vitest';
 import { LogError, ShardError, type ShardsOptions } from '../dist/index.js';
@@ -10,6 +11,7 @@ import {
   likesOf,
   openDatabase,
   openShards,
+  put,
   readLikes,
   tag,
 } from './shard-fixture.js';
@@ -86,6 +88,33 @@ test.each([
   expect(shards.stats()).toMatchObject({ pendingOperations: 0, pendingBytes: 0 });
   await shards.close();
 });
+
+test.each([
+  ['with a part of it read', 'shard:batch:acknowledged=throw:20'],
+  ['with all of it read', 'shard:operation:decoded=throw:2'],
+])(
+  'a thread that dies in the middle of a long record, %s, is replaced: it arrives whole',
+  async (_, points) => {
+    const { dsn, client } = await openDatabase();
+    await client.query(`INSERT INTO posts (id) VALUES ('a')`);
+    arm(points);
+    const { shards, event } = await openShards(dsn, always({ ringBytes: 4096 }));
+    disarm();
+    const values = [200_000, 3_000, 90_000].map((length) => randomBytes(length));
+    const calls: Promise<unknown>[] = values.map((value, i) => shards.submit(put(`${i}`, value)));
+    await Promise.all([...calls, shards.submit(like('a'))]);
+    await event('shard:thread:restarted');
+    await shards.flush();
+    const { rows } = await client.query('SELECT data FROM zmsg_data ORDER BY id');
+    expect(rows.map(({ data }, i) => (data as Buffer).equals(values[i] as Buffer))).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect(await likesOf(client, 'a')).toBe('1');
+    expect(shards.stats()).toMatchObject({ pendingOperations: 0, pendingBytes: 0 });
+  },
+);
 
 test('a thread that runs out of memory is replaced', async () => {
   const { dsn, client } = await openDatabase();

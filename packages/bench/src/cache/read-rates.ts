@@ -1,24 +1,21 @@
-import { Worker } from 'node:worker_threads';
-import type { SharedCacheHandle } from 'sharedarraybuffer-lru';
+import type { Worker } from 'node:worker_threads';
 import { type ReaderTask, ROUND_THREADS } from './reader-task.js';
 
 const READS = 1_000_000;
 const WARM_UP = 5;
 
-/** Gets per second of one thread and of two, in turns; the median of `rounds`. */
+/**
+ * Reads per second of one thread and of two, in turns; the median of `rounds`. `start` starts a thread that
+ * does `readerRounds` with its task.
+ */
 export async function readRates(
-  handle: SharedCacheHandle,
+  start: (task: ReaderTask) => Worker,
   keys: number,
   rounds: number,
 ): Promise<{ one: number; two: number }> {
   const control = new SharedArrayBuffer(64);
   const words = new Int32Array(control);
-  const threads = [0, 1].map(
-    (number) =>
-      new Worker(new URL('./reader-thread.js', import.meta.url), {
-        workerData: { handle, keys, control, reads: READS, number } satisfies ReaderTask,
-      }),
-  );
+  const threads = [0, 1].map((number) => start({ keys, control, reads: READS, number }));
   const failure = new Promise<never>((_, reject) => {
     for (const thread of threads) thread.on('error', reject);
   });

@@ -1,8 +1,5 @@
-import type { SharedCacheHandle } from 'sharedarraybuffer-lru';
-
-/** What a thread of `readRate` is given. */
+/** What a thread of `readRates` is given. */
 export interface ReaderTask {
-  handle: SharedCacheHandle;
   keys: number;
   /** Word 0: the round, raised by the main thread and notified; word 1: threads that are done with it. */
   control: SharedArrayBuffer;

@@ -126,6 +126,11 @@ export class BloomGate {
     return this.#askOthers(this.#share, key, source, incarnation);
   }
 
+  /** Resolves when no other node denies what this one may write without announcing it: see `BloomShare.registered`. */
+  async registered(): Promise<void> {
+    await this.#share?.registered();
+  }
+
   /** Resolves when all sources are read and, with a share, Redis is trusted: for tests and tools. */
   async ready(): Promise<void> {
     for (;;) {

@@ -1,8 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { Cluster, Redis } from 'ioredis';
+import { runScript, type ScriptArgument } from '../l2/run-script.js';
 import { BloomBits } from './bloom-bits.js';
-import { BEAT, JOIN, LEAVE, MERGE, READ, runScript, type ScriptArgument } from './share-scripts.js';
+import { BEAT, JOIN, LEAVE, MERGE, READ } from './share-scripts.js';
 
 export type ShareEvent =
   /** Redis has another bitmap than before: what other nodes wrote must be read from the tables again. */
@@ -22,6 +23,12 @@ export interface BloomShareOptions {
   readonly readTimeoutMs?: number;
   /** A node that was not heard of for so long, and did not close, is not waited for any more. @default 600000 */
   readonly forgetMs?: number;
+  /**
+   * Never rejects; resolves when what an earlier process of this node had acknowledged is in its tables,
+   * with whether there was anything. Its bits may be gone with it: until then the others let everything
+   * pass, and after that they read the tables again. @default nothing
+   */
+  readonly inherited?: Promise<boolean>;
 }
 
 export interface BloomShareStats {
@@ -35,6 +42,7 @@ export interface BloomShareStats {
   readonly unshared: number;
 }
 
+const NOTHING = Buffer.alloc(0);
 const PUBLISH_TIMEOUT_MS = 250;
 const JOIN_TIMEOUT_MS = 1000;
 const MAX_WAITING_READS = 10_000;
@@ -62,8 +70,14 @@ const DRIFT_MS = 50;
  * again. A new bitmap denies nothing until it is older than `leaseMs`, by when every node has noticed
  * or is overdue; members of the old one are entered as overdue by those who knew them.
  *
+ * Rows may also come to be without anybody who knows their bits: from the log of a process that died,
+ * and from a node that was apart when it died. While the first are written the node does not beat, and
+ * after either (its time to be forgotten has come) the bitmap is replaced, for the tables to be read again.
+ *
  * A beat names the time on Redis' clock until which it counts, and never one later than `leaseMs`
- * after it was sent: one that is delayed on the way does not count for longer.
+ * after it was sent: one that is delayed on the way does not count for longer. When that clock is found
+ * set back, against this machine's monotonic one, what was written before means nothing: the bitmap is
+ * replaced.
  *
  * Not covered: a node cut off from Redis, but not from PostgreSQL, for longer than `forgetMs` (it is
  * forgotten), or that was never once connected; and two masters at once, as long as Redis allows it.
@@ -85,8 +99,14 @@ export class BloomShare {
   #state: BloomShareStats['state'] = 'apart';
   /** Raised when the state falls back to apart: what began before does not count. */
   #attempt = 0;
+  /** What an earlier process left is still being written. */
+  #isInheriting: boolean;
+  /** A bitmap of our own making is needed: this one may be older than rows that nobody announced. */
+  #mustCreate = false;
+  /** To be replaced, unless somebody has done so. */
+  #outdated: Buffer = NOTHING;
   #incarnation = 0;
-  #header: Buffer = Buffer.alloc(0);
+  #header: Buffer = NOTHING;
   #members: string[] = [];
   #timer: NodeJS.Timeout | undefined;
   #lastBeatSentMs = -Infinity;
@@ -106,15 +126,23 @@ export class BloomShare {
     this.#forgetMs = options.forgetMs ?? 600_000;
     this.#bits = bits;
     this.#onEvent = onEvent;
-    // One bitmap and one list of members for all layouts, in one slot of a cluster: nodes with another
-    // `bloom_capacity` cannot share bits with us, but they must be seen.
-    const base = `${options.cachePrefix}bloom:{zmsg}`;
     this.#layout = `${bits.layout} `;
-    this.#keys = [`${base}:bits:${bits.layout}`, `${base}:members`];
+    this.#keys = bloomKeys(options.cachePrefix, bits.layout);
     this.#me = this.#layout + randomUUID();
     this.#own = emptyLike(bits);
     this.#published = emptyLike(bits);
+    this.#isInheriting = options.inherited !== undefined;
+    void options.inherited?.then((wasThere) => {
+      this.#isInheriting = false;
+      this.#mustCreate = wasThere;
+      if (this.#state === 'joining') this.#schedule(0);
+    });
     this.#schedule(0);
+  }
+
+  /** Resolves when the others know of this node, and let everything pass until it is joined; or when closed. */
+  async registered(): Promise<void> {
+    while (this.#state === 'apart') await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
   /** Raised with each bitmap that is adopted; 0: none yet. */
@@ -168,7 +196,7 @@ export class BloomShare {
   async trusted(): Promise<void> {
     while (this.#state !== 'closed') {
       // A read that failed says the same as a refused one: not trusted yet, look again.
-      if (this.#state === 'joined' && Array.isArray(await this.#read([0]).catch(() => undefined))) return;
+      if (this.#state === 'joined' && (await this.#read([0]).catch(() => undefined)) !== undefined) return;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
@@ -239,24 +267,26 @@ export class BloomShare {
     for (let at = 0; isKnown && at < blocks.length; at += BLOCKS_PER_CALL) {
       const part = blocks.slice(at, at + BLOCKS_PER_CALL);
       // No answer proves nothing: the keys pass, and are counted as doubtful.
-      const reply = await this.#read(part).catch(() => undefined);
-      isKnown = Array.isArray(reply);
-      if (Array.isArray(reply))
-        part.forEach((block, n) => void this.#bits.orBlock(block, reply[n] as Buffer));
+      const bytes = await this.#read(part).catch(() => undefined);
+      isKnown = bytes !== undefined;
+      for (const [n, block] of part.entries()) if (bytes) this.#bits.orBlock(block, bytes[n] as Buffer);
     }
     if (isKnown) this.#answered += reads.length;
     else this.#doubtful += reads.length;
     for (const { key, answer } of reads) answer(!isKnown || this.#bits.mayContain(key));
   }
 
-  /** The blocks' bytes, or a number: why they prove nothing. */
-  async #read(blocks: readonly number[]): Promise<unknown> {
+  /** The blocks' bytes; undefined: they prove nothing. */
+  async #read(blocks: readonly number[]): Promise<Buffer[] | undefined> {
     const attempt = this.#attempt;
+    const sentMs = performance.now();
     const age = this.#leaseMs + 2 * DRIFT_MS;
     const reply = await this.#run(READ, [this.#header, age, this.#layout, ...blocks], this.#readTimeoutMs);
     if (attempt !== this.#attempt) return undefined;
     if (reply === 1) this.#fallApart(new Error('Redis lost the Bloom filter'));
-    return reply;
+    if (!Array.isArray(reply)) return undefined;
+    const [redisNowMs, ...bytes] = reply as [number, ...Buffer[]];
+    return this.#isSetBack(redisNowMs, sentMs) ? undefined : bytes;
   }
 
   #schedule(ms: number): void {
@@ -280,11 +310,15 @@ export class BloomShare {
     const attempt = this.#attempt;
     try {
       const others = this.#members.filter((member) => member !== this.#me);
-      const token = randomBytes(12).toString('hex');
-      const reply = await this.#run(JOIN, [this.#me, token, ...others], JOIN_TIMEOUT_MS);
+      const token = randomToken();
+      const isCreating = this.#mustCreate;
+      const replaced = isCreating ? this.#header : this.#outdated;
+      const reply = await this.#run(JOIN, [this.#me, token, replaced, ...others], JOIN_TIMEOUT_MS);
       if (attempt !== this.#attempt) return;
       const [header, redisNowMs] = reply as [Buffer, number];
       this.#learn(redisNowMs);
+      this.#outdated = NOTHING;
+      if (isCreating && header.includes(token)) this.#mustCreate = false;
       // From here keys that are added write themselves; those added before are in `#own`.
       this.#state = 'joining';
       if (!header.equals(this.#header)) {
@@ -297,6 +331,11 @@ export class BloomShare {
       await this.#merge(this.#missing());
       if (attempt !== this.#attempt) return;
       this.#unshared -= unshared;
+      if (this.#isInheriting || this.#mustCreate) {
+        // Again, so that it is not forgotten meanwhile.
+        this.#schedule(this.#mustCreate ? 0 : this.#leaseMs / 3);
+        return;
+      }
       await this.#beat();
       if (attempt === this.#attempt && this.stats().state === 'joined')
         this.#emit({ type: 'bloom:share:joined' });
@@ -323,7 +362,8 @@ export class BloomShare {
     // Before it is sent: even if no answer comes, the others may count on us for so long.
     this.#lastBeatSentMs = sentMs;
     try {
-      reply = await this.#run(BEAT, [this.#header, this.#me, untilMs, this.#forgetMs], this.#leaseMs / 3);
+      const beat = [this.#header, this.#me, untilMs, this.#forgetMs, randomToken()];
+      reply = await this.#run(BEAT, beat, this.#leaseMs / 3);
     } catch (error) {
       // Overdue, at worst: the others let everything pass until a beat arrives. Nothing was unshared.
       if (attempt === this.#attempt && this.#state === 'joined') this.#schedule(this.#leaseMs / 3);
@@ -336,6 +376,7 @@ export class BloomShare {
       return;
     }
     const [redisNowMs, ...members] = reply as [number, ...Buffer[]];
+    if (this.#isSetBack(redisNowMs, sentMs)) return;
     this.#learn(redisNowMs);
     this.#members = members.map(String);
     this.#state = 'joined';
@@ -345,6 +386,14 @@ export class BloomShare {
   #learn(redisNowMs: number): void {
     this.#redisNowMs = redisNowMs;
     this.#learntMs = performance.now();
+  }
+
+  /** Whether Redis' clock shows less than it must by ours; then this node is apart. */
+  #isSetBack(redisNowMs: number, sentMs: number): boolean {
+    if (redisNowMs >= this.#redisNowMs + (sentMs - this.#learntMs) - DRIFT_MS) return false;
+    this.#outdated = this.#header;
+    this.#fallApart(new Error('the clock of Redis was set back'));
+    return true;
   }
 
   async #run(script: string, args: readonly ScriptArgument[], timeoutMs: number): Promise<unknown> {
@@ -365,6 +414,19 @@ export class BloomShare {
   #emit(event: ShareEvent): void {
     this.#onEvent(event);
   }
+}
+
+/**
+ * A bitmap for each layout and one list of members for all, in one slot of a cluster: nodes with another
+ * `bloom_capacity` cannot share bits with us, but they must be seen.
+ */
+export function bloomKeys(cachePrefix: string, layout: string): [bits: string, members: string] {
+  const base = `${cachePrefix}bloom:{zmsg}`;
+  return [`${base}:bits:${layout}`, `${base}:members`];
+}
+
+function randomToken(): string {
+  return randomBytes(12).toString('hex');
 }
 
 function emptyLike(bits: BloomBits): BloomBits {

@@ -1,6 +1,3 @@
-import { createHash } from 'node:crypto';
-import type { Cluster, Redis } from 'ioredis';
-
 /** The bitmap begins with a header: run id of the server (40), random (24), time of creation (16). */
 export const HEADER_BYTES = 128;
 
@@ -16,35 +13,62 @@ local function now()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
+local function create(token)
+  local created = runId() .. token .. string.format('%016d', now())
+  redis.call('DEL', KEYS[1])
+  redis.call('SETRANGE', KEYS[1], 0, created)
+  return created
+end
 `;
 
-/** me, random, names of members known from before → [header, now]. Registers as not yet trusted. */
+/**
+ * me, random, header to be replaced if it is this one, names of members known from before → [header, now].
+ * Registers as not yet trusted.
+ */
 export const JOIN = `${HEADER}
-local time, id = now(), runId()
-local isLost = redis.call('EXISTS', KEYS[2]) == 0
-if #header < 80 or string.sub(header, 1, 40) ~= id then
-  header = id .. ARGV[2] .. string.format('%016d', time)
-  redis.call('DEL', KEYS[1])
-  redis.call('SETRANGE', KEYS[1], 0, header)
-  isLost = true
-end
-for n = 3, isLost and #ARGV or 0 do redis.call('ZADD', KEYS[2], 'NX', -time, ARGV[n]) end
+local time = now()
+local isGone = #header < 80 or string.sub(header, 1, 40) ~= runId()
+local isLost = isGone or redis.call('EXISTS', KEYS[2]) == 0
+if isGone or header == ARGV[3] then header = create(ARGV[2]) end
+for n = 4, isLost and #ARGV or 0 do redis.call('ZADD', KEYS[2], 'NX', -time, ARGV[n]) end
 redis.call('ZADD', KEYS[2], -time, ARGV[1])
 return { header, time }`;
 
-/** header, me, trusted until, forget after → [now, members…], or nil when it must join again. */
+/**
+ * header, me, trusted until, forget after, random → [now, members…], or nil when it must join again.
+ * Whoever is forgotten may have written rows whose bits never came here: the bitmap is replaced, so that
+ * every node reads the tables again.
+ */
 export const BEAT = `${HEADER}
 local time = now()
 if header ~= ARGV[1] or not redis.call('ZSCORE', KEYS[2], ARGV[2]) then return nil end
 redis.call('ZADD', KEYS[2], ARGV[3], ARGV[2])
 local bound = time - ARGV[4]
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '(0', bound)
-redis.call('ZREMRANGEBYSCORE', KEYS[2], -bound, '(0')
+local forgotten = redis.call('ZREMRANGEBYSCORE', KEYS[2], '(0', bound)
+  + redis.call('ZREMRANGEBYSCORE', KEYS[2], -bound, '(0')
+if forgotten > 0 then
+  create(ARGV[5])
+  return nil
+end
 local reply = redis.call('ZRANGE', KEYS[2], 0, -1)
 table.insert(reply, 1, time)
 return reply`;
 
-/** header, least age, layout, blocks… → the blocks' bytes, or a number that says what is in doubt. */
+/** me. Until `RELEASE`, or until forgotten, everything passes on all nodes. */
+export const HOLD = `${HEADER}
+redis.call('ZADD', KEYS[2], -now(), ARGV[1])
+return redis.call('ZRANGE', KEYS[2], 0, -1)`;
+
+/** me, random. All nodes read the tables again. */
+export const RELEASE = `${HEADER}
+if #header > 0 then create(ARGV[2]) end
+redis.call('ZREM', KEYS[2], ARGV[1])
+return 1`;
+
+/**
+ * header, least age, layout, blocks… → [now, the blocks' bytes…], or a number that says what is in doubt.
+ * Nobody is trusted for longer than that age: a later time was written before the clock was set back.
+ */
 export const READ = `${HEADER}
 if header ~= ARGV[1] or string.sub(header, 1, 40) ~= runId() then return 1 end
 local time = now()
@@ -52,13 +76,14 @@ if time - tonumber(string.sub(header, 65, 80)) < tonumber(ARGV[2]) then return 2
 local members = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
 if #members == 0 then return 1 end
 for n = 1, #members, 2 do
-  if tonumber(members[n + 1]) <= time then return 3 end
+  local untilTime = tonumber(members[n + 1])
+  if untilTime <= time or untilTime > time + ARGV[2] then return 3 end
   if string.sub(members[n], 1, #ARGV[3]) ~= ARGV[3] then return 4 end
 end
-local blocks = {}
+local blocks = { time }
 for n = 4, #ARGV do
   local first = ${HEADER_BYTES} + ARGV[n] * 64
-  blocks[n - 3] = redis.call('GETRANGE', KEYS[1], first, first + 63)
+  blocks[n - 2] = redis.call('GETRANGE', KEYS[1], first, first + 63)
 end
 return blocks`;
 
@@ -85,28 +110,3 @@ return 1`;
 
 /** me. */
 export const LEAVE = `redis.call('ZREM', KEYS[2], ARGV[1]) return 1`;
-
-export type ScriptArgument = string | number | Buffer;
-
-const digests = new Map<string, string>();
-
-/** Runs a script by its digest, and sends its text only to a server that does not know it. */
-export async function runScript(
-  redis: Redis | Cluster,
-  script: string,
-  keys: readonly string[],
-  args: readonly ScriptArgument[],
-): Promise<unknown> {
-  let digest = digests.get(script);
-  if (digest === undefined) {
-    digest = createHash('sha1').update(script).digest('hex');
-    digests.set(script, digest);
-  }
-  const rest = [keys.length, ...keys, ...args];
-  try {
-    return await redis.callBuffer('evalsha', [digest, ...rest]);
-  } catch (error) {
-    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-    return await redis.callBuffer('eval', [script, ...rest]);
-  }
-}

@@ -49,8 +49,7 @@ export class Channel {
   }
 
   /** True: Redis has accepted the message. False: refused, or nobody knows. Never rejects. */
-  async publish(message: Buffer): Promise<boolean> {
-    const { name } = this.#options;
+  async publish(message: Buffer, name = this.#options.name): Promise<boolean> {
     const client = this.#publisher;
     if (this.#isClosed || client?.status !== 'ready') return false;
     if (this.#waitingBytes + message.length > MAX_WAITING_BYTES) return false;

@@ -34,6 +34,8 @@ export interface CoherenceOptions {
   readonly onSharedDoubt: () => void;
   /** What L1 has of a key, for a node that compares. */
   readonly digestOf: DigestOf;
+  /** Answers an observer's request; undefined: not at all. Never rejects. */
+  readonly onRequest?: (body: Buffer) => Promise<Buffer | undefined>;
   readonly onEvent: (event: CoherenceEvent) => void;
   readonly onError: (error: Error, what: string) => void;
   /** @default BOUNDS */
@@ -57,6 +59,16 @@ export interface CoherenceStats {
 
 /** L2 may owe a repair for so long before the others are to know; most take a quarter of it. */
 const OWES_MS = 1_000;
+
+/** On which the nodes of one Redis hear each other. Channels do not belong to a database of Redis. */
+export function fleetChannel({ cachePrefix, redisDb }: { cachePrefix: string; redisDb: number }): string {
+  return `${cachePrefix}coherence:${redisDb}`;
+}
+
+/** Where an observer hears the replies to its requests. */
+export function observerChannel(channel: string, instance: string): string {
+  return `${channel}:observer:${instance}`;
+}
 
 /**
  * Keeps L1 of several nodes coherent over one Redis.
@@ -243,7 +255,8 @@ export class Coherence {
     if (message === undefined) return;
     if (message.instance === this.#instance) {
       if (message.kind === 'beat') this.#heardToMs = Math.max(this.#heardToMs, message.sentMs);
-    } else this.#hear(message);
+    } else if (message.kind === 'request') void this.#serve(message);
+    else this.#hear(message);
     if (this.#state === 'doubt') this.#judge();
   }
 
@@ -275,6 +288,16 @@ export class Coherence {
       default:
         this.#questions.receive(message);
     }
+  }
+
+  /** Past the peers: whether an observer is there or not makes no difference to what this node believes. */
+  async #serve({ instance, to, question, body }: Message & { kind: 'request' }): Promise<void> {
+    const { channel, onRequest } = this.#options;
+    if (to !== undefined && to !== this.#instance) return;
+    const reply = await onRequest?.(body);
+    if (reply === undefined || this.#isClosed) return;
+    const message = this.#message({ kind: 'reply', question, body: reply });
+    await this.#channel.publish(message, observerChannel(channel, instance));
   }
 
   #tick(): void {

@@ -13,7 +13,9 @@ const HEADER_BYTES = 26;
 export const INSTANCE_BYTES = 16;
 const DIGEST_BYTES = 8;
 
-const KINDS = ['keys', 'all', 'beat', 'bye', 'ask', 'answer'] as const;
+const KINDS = ['keys', 'all', 'beat', 'bye', 'ask', 'answer', 'request', 'reply'] as const;
+/** In a request: every node is asked. */
+const EVERYBODY = '0'.repeat(2 * INSTANCE_BYTES);
 type Kind = (typeof KINDS)[number];
 
 const OWES = 1;
@@ -44,7 +46,17 @@ export type Body =
       readonly to: string;
       readonly question: number;
       readonly digests: readonly (Buffer | undefined)[];
-    };
+    }
+  /** Of an observer, which is no node: it writes nothing, and nobody waits for its messages. */
+  | {
+      readonly kind: 'request';
+      /** Undefined: every node. */
+      readonly to: string | undefined;
+      readonly question: number;
+      readonly body: Buffer;
+    }
+  /** On the observer's own channel. */
+  | { readonly kind: 'reply'; readonly question: number; readonly body: Buffer };
 
 export type Message = Body & {
   /** Hexadecimal. */
@@ -84,6 +96,15 @@ export function encodeMessage(instance: Buffer, sequence: number, body: Body): B
         if (digest !== undefined) message.set(digest.subarray(0, DIGEST_BYTES), at + 1);
         at += 1 + DIGEST_BYTES;
       }
+      break;
+    case 'request':
+      at += message.write(body.to ?? EVERYBODY, at, 'hex');
+      at = message.writeUInt32LE(body.question, at);
+      message.set(body.body, at);
+      break;
+    case 'reply':
+      at = message.writeUInt32LE(body.question, at);
+      message.set(body.body, at);
       break;
   }
   return message;
@@ -133,6 +154,19 @@ function decodeBody(kind: Kind | undefined, bytes: Buffer): Body | undefined {
       const to = bytes.toString('hex', 0, INSTANCE_BYTES);
       return { kind, to, question: bytes.readUInt32LE(INSTANCE_BYTES), digests };
     }
+    case 'request': {
+      if (bytes.length < INSTANCE_BYTES + 4) return undefined;
+      const to = bytes.toString('hex', 0, INSTANCE_BYTES);
+      return {
+        kind,
+        to: to === EVERYBODY ? undefined : to,
+        question: bytes.readUInt32LE(INSTANCE_BYTES),
+        body: bytes.subarray(INSTANCE_BYTES + 4),
+      };
+    }
+    case 'reply':
+      if (bytes.length < 4) return undefined;
+      return { kind, question: bytes.readUInt32LE(0), body: bytes.subarray(4) };
     default:
       return undefined;
   }
@@ -148,6 +182,10 @@ function bodyBytes(body: Body): number {
       return 4 + keysBytes(body.keys);
     case 'answer':
       return INSTANCE_BYTES + 4 + body.digests.length * (1 + DIGEST_BYTES);
+    case 'request':
+      return INSTANCE_BYTES + 4 + body.body.length;
+    case 'reply':
+      return 4 + body.body.length;
     default:
       return 0;
   }

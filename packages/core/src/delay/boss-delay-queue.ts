@@ -26,8 +26,7 @@ export interface BossDelayQueueOptions extends DelayQueueOptions {
   readonly pollMs?: number;
   /**
    * A job whose node died is given to another after this long and up to once more that, milliseconds,
-   * at least 1000. Must exceed the longest write (else it is delivered twice, and applied once).
-   * @default 60000
+   * at least 1000; the jobs of a node that lives stay its own, however long they take. @default 30000
    */
   readonly lockMs?: number;
 }
@@ -55,6 +54,8 @@ export class BossDelayQueue implements DelayQueue {
   readonly #active = new Set<Promise<void>>();
   #wake = () => {};
   #loop: Promise<void> = Promise.resolve();
+  readonly #renewing: NodeJS.Timeout;
+  readonly #inHand = new Set<string>();
   #closing: Promise<void> | undefined;
 
   private constructor(options: BossDelayQueueOptions) {
@@ -64,7 +65,8 @@ export class BossDelayQueue implements DelayQueue {
     const { enqueueTimeoutMs } = this.#options;
     const { connectionString, maxConnections = 2 } = options;
     this.#connection = new BossConnection(connectionString, maxConnections, enqueueTimeoutMs, onError);
-    const lockSeconds = Math.ceil(Math.max(options.lockMs ?? 60_000, 1000) / 1000);
+    const lockSeconds = Math.ceil(Math.max(options.lockMs ?? 30_000, 1000) / 1000);
+    this.#renewing = setInterval(() => void this.#renew(), (lockSeconds * 1000) / 3).unref();
     this.#boss = new PgBoss({
       db: this.#connection,
       schema: this.#schema,
@@ -188,6 +190,7 @@ export class BossDelayQueue implements DelayQueue {
     // `#loop` ends after its last fetch; jobs it fetched are in `#active` by then.
     const drained = this.#loop.then(() => Promise.all(this.#active));
     await settledWithin(drained, closeTimeoutMs);
+    clearInterval(this.#renewing);
     await settledWithin(this.#boss.stop({ graceful: false, close: false }), 1000);
     await settledWithin(this.#connection.close(), closeTimeoutMs);
   }
@@ -210,7 +213,9 @@ export class BossDelayQueue implements DelayQueue {
   }
 
   #start(job: PgBoss.JobWithMetadata<JobData>): void {
+    this.#inHand.add(job.id);
     const running = this.#run(job).finally(() => {
+      this.#inHand.delete(job.id);
       this.#active.delete(running);
       this.#wake();
     });
@@ -230,6 +235,20 @@ export class BossDelayQueue implements DelayQueue {
       return;
     }
     await this.#boss.deleteJob(QUEUE_NAME, job.id).catch(this.#report);
+  }
+
+  /** pg-boss counts from the start of a job, and knows no sign of life. Never rejects. */
+  async #renew(): Promise<void> {
+    if (this.#inHand.size === 0) return;
+    try {
+      await this.#connection.executeSql(
+        `UPDATE ${this.#schema}.job SET started_on = now()
+         WHERE name = $1 AND id = ANY ($2::uuid[]) AND state = 'active'`,
+        [QUEUE_NAME, [...this.#inHand]],
+      );
+    } catch (error) {
+      this.#report(error); // at worst another node runs them, too; they are applied once
+    }
   }
 
   readonly #report = (thrown: unknown): void => {

@@ -83,6 +83,7 @@ export class BullDelayQueue implements DelayQueue {
   static async open(options: BullDelayQueueOptions): Promise<BullDelayQueue> {
     const queue = new BullDelayQueue(options);
     if (await queue.#waitForProducer()) await queue.#checkDurability();
+    else queue.#warn(queue.#warnings);
     return queue;
   }
 
@@ -231,11 +232,18 @@ export class BullDelayQueue implements DelayQueue {
   }
 
   async #checkDurability(): Promise<void> {
+    let warnings: string[];
     try {
-      this.#warnings = await redisDurabilityWarnings(this.#producer);
+      warnings = await redisDurabilityWarnings(this.#producer);
     } catch (error) {
-      this.#warnings = [`the durability settings of Redis could not be read: ${asError(error).message}`];
+      warnings = [`the durability settings of Redis could not be read: ${asError(error).message}`];
     }
+    if (warnings.join() !== this.#warnings.join()) this.#warn(warnings);
+  }
+
+  #warn(reasons: string[]): void {
+    this.#warnings = reasons;
+    if (reasons.length > 0) this.#options.onEvent({ type: 'delay:durability:doubtful', reasons });
   }
 
   #connect(behaviour: Pick<RedisBehaviour, 'whenAway' | 'commandTimeoutMs'>): RedisClient {

@@ -38,6 +38,8 @@ export type DelayEvent =
   | { type: 'delay:job:duplicate'; id: string; key: string }
   /** One attempt failed. `final`: it is kept as failed and not tried again. */
   | { type: 'delay:job:failed'; id: string; attempt: number; final: boolean; error: Error }
+  /** Why the backend may lose an acknowledged write, found when it is connected. */
+  | { type: 'delay:durability:doubtful'; reasons: readonly string[] }
   /** The queue's backend could not be reached or did not do as asked; the queue goes on trying. */
   | { type: 'delay:backend:failed'; error: Error };
 

@@ -16,6 +16,11 @@ export interface DelayedWriterOptions {
   onCommitted?: (write: DelayedWrite) => Promise<void>;
   /** Longest time for one write, milliseconds. @default 30000 */
   timeoutMs?: number;
+  /**
+   * PostgreSQL ends a write's transaction when nothing came from this node for so long, milliseconds: a
+   * node that stands still in its midst would keep the others from running it. @default 30000
+   */
+  silenceMs?: number;
   /** Ids of applied operations are kept this long at least, milliseconds. @default 7 days */
   retentionMs?: number;
   /** Monotonic milliseconds. @default performance.now */
@@ -25,6 +30,10 @@ export interface DelayedWriterOptions {
 }
 
 export type Applied = { outcome: 'applied'; rowCount: number } | { outcome: 'duplicate' };
+
+const CLAIM = `INSERT INTO zmsg_operations (operation_id)
+  SELECT $1::uuid FROM set_config('idle_in_transaction_session_timeout', $2, true)
+  ON CONFLICT DO NOTHING`;
 
 const CLEAN_UP_INTERVAL_MS = 3_600_000;
 const CLEAN_UP_ROWS = 1000;
@@ -45,6 +54,7 @@ export class DelayedWriter {
   readonly #onCommitted: (write: DelayedWrite) => Promise<void>;
   readonly #onCleanUpError: (error: Error) => void;
   readonly #timeoutMs: number;
+  readonly #silenceMs: number;
   readonly #retentionMs: number;
   readonly #now: () => number;
   #cleanedAt: number;
@@ -56,6 +66,7 @@ export class DelayedWriter {
     this.#onCommitted = options.onCommitted ?? (() => Promise.resolve());
     this.#onCleanUpError = options.onCleanUpError ?? (() => {});
     this.#timeoutMs = options.timeoutMs ?? 30_000;
+    this.#silenceMs = options.silenceMs ?? 30_000;
     this.#retentionMs = options.retentionMs ?? 7 * 86_400_000;
     this.#now = options.now ?? (() => performance.now());
     this.#cleanedAt = this.#now();
@@ -66,10 +77,7 @@ export class DelayedWriter {
     await this.#announce(write.key);
     const applied = await this.#inTime(
       this.#store.transaction<Applied>(async (session) => {
-        const claimed = await session.exec(
-          'INSERT INTO zmsg_operations (operation_id) VALUES ($1) ON CONFLICT DO NOTHING',
-          [write.operationId],
-        );
+        const claimed = await session.exec(CLAIM, [write.operationId, String(this.#silenceMs)]);
         if (claimed.rowCount === 0) return { outcome: 'duplicate' };
         const { rowCount } = await session.exec(write.task.text, write.task.values);
         return { outcome: 'applied', rowCount };

@@ -28,12 +28,12 @@ export async function openDelayQueue(parts: DelayQueueParts): Promise<OpenDelayQ
   const { store, logger, announce, forget } = parts;
   const writer = new DelayedWriter({
     store,
+    silenceMs: parts.options.delayLockMs,
     announce,
     onCommitted: (write) => (write.deleteAfter === true ? forget(write.key) : Promise.resolve()),
     onCleanUpError: (error) => logger.warn({ err: error }, 'old operation ids were not deleted'),
   });
   const queue = await openBackend(parts, writer);
-  for (const warning of queue.warnings()) logger.warn(warning);
   return {
     queue,
     async close() {
@@ -46,11 +46,13 @@ export async function openDelayQueue(parts: DelayQueueParts): Promise<OpenDelayQ
 function openBackend(parts: DelayQueueParts, writer: DelayedWriter): Promise<DelayQueue> {
   const { connectionString, onEvent } = parts;
   const { delayBackend, redisAddr, redisCluster, redisPassword, redisDb, cachePrefix } = parts.options;
+  const lockMs = parts.options.delayLockMs;
   if (delayBackend === 'postgres' || redisAddr === undefined) {
-    return BossDelayQueue.open({ connectionString, writer, onEvent, maxConnections: BOSS_CONNECTIONS });
+    const maxConnections = BOSS_CONNECTIONS;
+    return BossDelayQueue.open({ connectionString, writer, onEvent, maxConnections, lockMs });
   }
   const endpoint = { redisAddr, redisCluster, redisPassword, redisDb };
-  return BullDelayQueue.open({ ...endpoint, cachePrefix, writer, onEvent });
+  return BullDelayQueue.open({ ...endpoint, cachePrefix, writer, onEvent, lockMs });
 }
 
 /** Connections that the queue on PostgreSQL takes from the node's budget. */

@@ -1,6 +1,7 @@
 import { ClosedError } from '@zmsg/workers';
 import { IdCell, type IdHandle } from './id-cell.js';
 import { type IdClock, systemClock } from './id-clock.js';
+import { claimIdEpoch } from './id-epoch.js';
 import { IdIssuer } from './id-issuer.js';
 import { type LeaseEvent, LeaseKeeper } from './lease-keeper.js';
 import type { LeaseStore } from './node-lease.js';
@@ -39,10 +40,11 @@ export class IdGenerator {
    * Takes a node id.
    *
    * @throws LeaseLostError when all 1,024 are taken, ClockError when all free ones were used by
-   * clocks ahead of this one, StoreError.
+   * clocks ahead of this one, ConfigError when the database's ids were made with another epoch, StoreError.
    */
   static async open(options: IdGeneratorOptions): Promise<IdGenerator> {
     const { store, epochMs, leaseTtlMs: ttlMs, clock = systemClock(), onEvent = () => {} } = options;
+    await claimIdEpoch(store, epochMs);
     const cell = IdCell.create(epochMs);
     const keeper = new LeaseKeeper({ store, cell, clock, ttlMs, onEvent });
     await keeper.start();

@@ -175,7 +175,10 @@ export class LeaseKeeper {
     }
   }
 
-  /** A database that hangs must not outlast the lease: the step is given up and tried again. */
+  /**
+   * A database that hangs, or a connection that is half-open, must not outlast the lease: the statement is
+   * given up with its connection, and the step tried again.
+   */
   #patience(): AbortSignal {
     const giveUp = new AbortController();
     const ms = this.#options.ttlMs / 3;

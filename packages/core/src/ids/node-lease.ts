@@ -11,7 +11,7 @@ export interface LeaseRequest {
   readonly reserveMs: number;
 }
 
-/** What a lease needs of `Store`; the signal bounds the wait for a database that hangs. */
+/** What a lease needs of `Store`; the signal bounds the wait for a database or a connection that hangs. */
 export type LeaseStore = Pick<Store, 'exec'>;
 
 const SEED = `
@@ -37,9 +37,9 @@ const TAKE = `
   RETURNING node.node_id, node.epoch, free.high_water_ms`;
 
 const COUNT = `
-  SELECT count(*)::int AS known,
-         (count(*) FILTER (WHERE owner IS NULL OR expires_at <= now()))::int AS free
-  FROM zmsg_nodes`;
+  SELECT count(*)::int AS known, (count(*) FILTER (WHERE is_free))::int AS free,
+         (count(*) FILTER (WHERE is_free AND high_water_ms <= $1::bigint + ${MAX_WAIT_MS}))::int AS usable
+  FROM zmsg_nodes, LATERAL (SELECT owner IS NULL OR expires_at <= now() AS is_free) AS at`;
 
 const RENEW = `
   UPDATE zmsg_nodes
@@ -84,24 +84,26 @@ export class NodeLease {
   static async acquire(store: LeaseStore, request: LeaseRequest, signal: AbortSignal): Promise<NodeLease> {
     const owner = randomUUID();
     const values = [request.nowMs, randomInt(NODES), owner, request.ttlMs, request.reserveMs];
+    const options = { signal, cut: true };
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const taken = await store.exec<LeaseRow>(TAKE, values, { signal });
+      const taken = await store.exec<LeaseRow>(TAKE, values, options);
       const row = taken.rows[0];
       if (row !== undefined) return new NodeLease(store, row, owner);
-      const { known, free } = (await store.exec<NodeCount>(COUNT, [], { signal })).rows[0] ?? NO_NODES;
-      if (known < NODES) {
-        await store.exec(SEED, [], { signal });
-      } else if (free === 0) {
-        throw new LeaseLostError(`all ${NODES} node ids are leased by running engines`);
-      }
+      const counted = await store.exec<NodeCount>(COUNT, [request.nowMs], options);
+      const { known, free, usable } = counted.rows[0] ?? NO_NODES;
+      if (known < NODES) await store.exec(SEED, [], options);
+      else if (free === 0) break;
+      else if (usable === 0)
+        throw new ClockError('every free node id was used by a clock that is ahead of this one');
+      // Else others are taking those that are left, at this moment.
     }
-    throw new ClockError('every free node id was used by a clock that is ahead of this one');
+    throw new LeaseLostError(`all ${NODES} node ids are leased by running engines`);
   }
 
   /** False: another holder has the row, and this lease is over. */
   async renew(request: Omit<LeaseRequest, 'nowMs'>, signal: AbortSignal): Promise<boolean> {
     const values = [this.nodeId, this.owner, this.epoch, request.ttlMs, request.reserveMs];
-    return (await this.#store.exec(RENEW, values, { signal })).rowCount === 1;
+    return (await this.#store.exec(RENEW, values, { signal, cut: true })).rowCount === 1;
   }
 
   /**
@@ -110,12 +112,12 @@ export class NodeLease {
    */
   async release(lastUsedMs: number, signal: AbortSignal): Promise<void> {
     const values = [this.nodeId, this.owner, this.epoch, Math.max(lastUsedMs, this.usedMs)];
-    await this.#store.exec(RELEASE, values, { signal });
+    await this.#store.exec(RELEASE, values, { signal, cut: true });
   }
 }
 
-/** One to find the table empty, the others to lose races for rows that were free a moment ago. */
-const MAX_ATTEMPTS = 5;
+/** One to find the table empty, the others to lose races for rows that others take at this moment. */
+const MAX_ATTEMPTS = 20;
 
 interface LeaseRow {
   node_id: number;
@@ -126,6 +128,7 @@ interface LeaseRow {
 interface NodeCount {
   known: number;
   free: number;
+  usable: number;
 }
 
-const NO_NODES: NodeCount = { known: 0, free: 0 };
+const NO_NODES: NodeCount = { known: 0, free: 0, usable: 0 };

@@ -68,6 +68,11 @@ export class L2 {
     return this.#tier.getMany(clean);
   }
 
+  /** Whether a read of the key would ask Redis. */
+  isReadable(key: string): boolean {
+    return !this.#distrusted && !this.#dirty.has(key) && this.#tier.stats().state === 'ready';
+  }
+
   /** To be taken before a load; see `SharedTier`. Undefined: the load is not to be filled. */
   lease(key: string): Promise<TierLease | TierEntry | undefined> {
     if (!this.#takes(key)) return Promise.resolve(undefined);

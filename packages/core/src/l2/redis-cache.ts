@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { Cluster, type Redis } from 'ioredis';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { connectRedis, disconnectRedis, type RedisClient, type RedisEndpoint } from './redis-client.js';
-import { runScript, type ScriptArgument } from './run-script.js';
+import { runScript, runScriptText, type ScriptArgument } from './run-script.js';
+import { SetBatch } from './set-batch.js';
 import {
   type SharedTier,
   type TierEnd,
@@ -92,6 +93,7 @@ export class RedisCache implements SharedTier {
   readonly #maxInFlight: number;
   readonly #servers: string;
   #onReconnect: () => void = () => {};
+  readonly #sets = new SetBatch((script, names, args) => this.#sendSets(script, names, args));
   #next = 0;
   #rotates = false;
   #closed = false;
@@ -185,16 +187,20 @@ export class RedisCache implements SharedTier {
   }
 
   async set(key: string, value: Uint8Array, ttlMs: number): Promise<void> {
-    const client = this.#writer();
-    await this.#calls.run(this.#store(client, { key, value, ttlMs }));
+    // In a cluster the keys of a command must share a slot; auto-pipelining sends those of one turn together.
+    if (this.#cluster || !(ttlMs > 0)) {
+      await this.#calls.run(this.#store(this.#writer(), { key, value, ttlMs }));
+      return;
+    }
+    this.#checkWriter();
+    const stored = encodeTierValue(value, 'cached', ttlMs, this.#now());
+    await this.#sets.add(this.#prefix + key, stored, expiryMs(ttlMs));
   }
 
   async setMany(entries: readonly TierWrite[]): Promise<void> {
     if (entries.length === 0) return;
     for (const entry of entries) assertFits(entry.value);
-    const client = this.#writer();
-    // Auto-pipelining sends the commands of one turn together.
-    await this.#calls.run(Promise.all(entries.map((entry) => this.#store(client, entry))));
+    await Promise.all(entries.map(({ key, value, ttlMs }) => this.set(key, value, ttlMs)));
   }
 
   async delete(keys: readonly string[]): Promise<void> {
@@ -228,7 +234,7 @@ export class RedisCache implements SharedTier {
   }
 
   async fill(key: string, value: Uint8Array, ttlMs: number, lease: TierLease): Promise<boolean> {
-    const stored = encodeTierValue(value, 'stored', ttlMs, this.#now());
+    const stored = encodeTierValue(value, 'loaded', ttlMs, this.#now());
     return (await this.#script(FILL, key, [lease, stored, expiryMs(ttlMs) ?? ''])) === 1;
   }
 
@@ -304,6 +310,7 @@ export class RedisCache implements SharedTier {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#sets.flush();
     await this.#calls.idle();
     await Promise.all(this.#clients.map((client) => disconnectRedis(client, this.#commandTimeoutMs * 2)));
   }
@@ -355,16 +362,34 @@ export class RedisCache implements SharedTier {
     return undefined;
   }
 
-  /** @throws TierError */
+  /** The connection for a write, after those that were called for before. @throws TierError */
   #writer(): RedisClient {
+    this.#sets.flush();
+    return this.#checkWriter();
+  }
+
+  /** @throws TierError */
+  #checkWriter(): RedisClient {
     const client = this.#clients[0];
     if (client?.status === 'ready' && this.#admits()) return client;
     this.#refused += 1;
     throw new TierError('refused', this.#closed ? 'the shared cache is closed' : 'Redis is away');
   }
 
+  async #sendSets(
+    script: string,
+    names: readonly string[],
+    args: readonly ScriptArgument[],
+  ): Promise<unknown> {
+    // What was taken goes out, or fails as any command does: whatever became of Redis since.
+    const client = this.#clients[0] as RedisClient;
+    return this.#calls.run(runScriptText(client, script, names, args), names.length);
+  }
+
   #admits(): boolean {
-    return !this.#closed && this.#breaker.allows() && this.#calls.inFlight < this.#maxInFlight;
+    return (
+      !this.#closed && this.#breaker.allows() && this.#calls.inFlight + this.#sets.size < this.#maxInFlight
+    );
   }
 
   #rotateNextTurn(): void {

@@ -32,3 +32,13 @@ export async function runScript(
     return await client.evalBuffer(script, keys.length, ...keys, ...args);
   }
 }
+
+/** Always sends the text. */
+export function runScriptText(
+  redis: RedisClient,
+  script: string,
+  keys: readonly string[],
+  args: readonly ScriptArgument[],
+): Promise<unknown> {
+  return (redis as unknown as Scripting).evalBuffer(script, keys.length, ...keys, ...args);
+}

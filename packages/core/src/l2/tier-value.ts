@@ -7,7 +7,8 @@ import { type TierEntry, TierError, type TierKind } from './shared-tier.js';
  *  └────────┴──────┴─────────┴───────┴────────────┴────────────────────────────────┴─────────────┘
  *
  * `record`: VALUE; LEASE (no value: somebody loads the key); MARK (no value: strong writes are under way).
- * `kind`: CACHED lives in the caches alone, or is ahead of the database; STORED is what the database had.
+ * `kind`: CACHED lives in the caches alone, or is ahead of the database; STORED is what the database had, as
+ * a strong write cached it; LOADED the same, as a loader built it.
  * `writers`, `crowd`, `token`: the strong writes under way, see `tier-scripts.ts`.
  *
  * `expiresAt`: milliseconds since 1970 on the writer's clock, Infinity for none. Redis' own PX ends
@@ -22,6 +23,7 @@ export const LEASE = 3;
 export const MARK = 4;
 export const CACHED = 0;
 export const STORED = 1;
+export const LOADED = 2;
 export const HEADER_BYTES = 20;
 export const TOKEN_AT = 4;
 export const TOKEN_BYTES = 8;
@@ -42,12 +44,17 @@ export function expiryMs(ttlMs: number): number | undefined {
 }
 
 /** @throws TierError when the value does not fit into a Redis string. */
-export function encodeTierValue(value: Uint8Array, kind: TierKind, ttlMs: number, nowMs: number): Buffer {
+export function encodeTierValue(
+  value: Uint8Array,
+  kind: TierKind | 'loaded',
+  ttlMs: number,
+  nowMs: number,
+): Buffer {
   assertFits(value);
   const stored = Buffer.allocUnsafe(HEADER_BYTES + value.byteLength);
   stored.fill(0, 0, HEADER_BYTES);
   stored[0] = VALUE;
-  stored[1] = kind === 'stored' ? STORED : CACHED;
+  stored[1] = kind === 'cached' ? CACHED : kind === 'stored' ? STORED : LOADED;
   const pxMs = expiryMs(ttlMs);
   stored.writeDoubleLE(pxMs === undefined ? Number.POSITIVE_INFINITY : nowMs + pxMs, EXPIRES_AT);
   stored.set(value, HEADER_BYTES);
@@ -81,7 +88,12 @@ export function decodeTierValue(stored: Buffer, nowMs: number): TierEntry | unde
   const retained = slice.buffer.byteLength > Math.max(8192, slice.byteLength * MAX_RETAINED_FACTOR);
   return {
     value: retained ? Buffer.from(slice) : slice,
-    kind: stored[1] === STORED ? 'stored' : 'cached',
+    kind: stored[1] === CACHED ? 'cached' : 'stored',
     remainingTtlMs: Math.max(0, expiresAtMs - nowMs),
   };
+}
+
+/** Of a value: a loader built it, so a loader builds it again as long as its rows stay as they are. */
+export function isLoaded(stored: Buffer): boolean {
+  return stored[1] === LOADED;
 }

@@ -15,9 +15,13 @@ export class TimedCalls {
     this.#breaker = breaker;
   }
 
-  /** Settles as `reply` does, within the time-out. What comes later is ignored. @throws TierError */
-  run<T>(reply: Promise<T>): Promise<T> {
-    this.inFlight += 1;
+  /**
+   * Settles as `reply` does, within the time-out. What comes later is ignored. `callers` wait for it.
+   *
+   * @throws TierError
+   */
+  run<T>(reply: Promise<T>, callers = 1): Promise<T> {
+    this.inFlight += callers;
     return new Promise<T>((resolve, reject) => {
       let settled = false;
       const giveUp = () => {
@@ -25,7 +29,7 @@ export class TimedCalls {
         settled = true;
         this.timeouts += 1;
         this.#breaker.failed();
-        this.#done();
+        this.#done(callers);
         reject(new TierError('timeout', `no answer from Redis within ${this.#timeoutMs} ms`));
       };
       // After a long turn of the event loop timers run before sockets are read: the answer may be
@@ -37,7 +41,7 @@ export class TimedCalls {
           settled = true;
           clearTimeout(timer);
           this.#breaker.succeeded();
-          this.#done();
+          this.#done(callers);
           resolve(value);
         },
         (error: Error) => {
@@ -48,7 +52,7 @@ export class TimedCalls {
           // An error reply (wrong type, out of memory) comes from a Redis that answers.
           if (error.name === 'ReplyError') this.#breaker.succeeded();
           else this.#breaker.failed();
-          this.#done();
+          this.#done(callers);
           reject(new TierError('failed', error.message, { cause: error }));
         },
       );
@@ -61,8 +65,8 @@ export class TimedCalls {
     return new Promise((resolve) => this.#whenIdle.push(resolve));
   }
 
-  #done(): void {
-    this.inFlight -= 1;
+  #done(callers: number): void {
+    this.inFlight -= callers;
     if (this.inFlight > 0 || this.#whenIdle.length === 0) return;
     const waiting = this.#whenIdle;
     this.#whenIdle = [];

@@ -11,19 +11,54 @@ const DATA_EXCEPTION = /^22/;
 
 const DEFAULT_SOURCE = { table: 'zmsg_data', key: 'id', column: 'data' } as const;
 
+type LoadFrom = (keys: readonly string[], store: Store) => Promise<ReadonlyMap<string, Buffer>>;
+
+/** The same without a replica. */
+interface Batches {
+  readonly replica: LoadBatch;
+  readonly primary: LoadBatch;
+}
+
+/** Keys of one loader. */
+export interface DirectLoad {
+  readonly keys: readonly string[];
+  readonly isOwnTable: boolean;
+  load(): Promise<ReadonlyMap<string, Buffer>>;
+}
+
+/**
+ * What `register` would refuse, where there is nothing to register at.
+ *
+ * @throws InvalidKeyError, InvalidTaskError
+ */
+export function checkLoader(prefix: string, source: LoaderSource): void {
+  checkPrefix(prefix);
+  if (typeof source !== 'function') new TableQuery(source);
+}
+
+function checkPrefix(prefix: string): void {
+  if (typeof prefix !== 'string' || prefix === '') {
+    throw new InvalidKeyError('the prefix of a loader must be a non-empty string');
+  }
+}
+
 /** Where keys are found in the database: the loader with the longest prefix, else `zmsg_data`. */
 export class Loaders {
   readonly #store: Store;
+  readonly #primary: Store;
   /** Longest prefix first. */
-  readonly #byPrefix: { prefix: string; batch: LoadBatch }[] = [];
-  readonly #default: LoadBatch;
+  readonly #byPrefix: (Batches & { prefix: string; load: LoadFrom })[] = [];
+  readonly #default: Batches;
+  readonly #loadDefault: LoadFrom = this.#tableLoad(new TableQuery(DEFAULT_SOURCE));
   /** Keys asked of the database. */
   loads = 0;
   queries = 0;
 
-  constructor(store: Store) {
+  /** @param store May be a replica, which lacks the last writes */
+  constructor(store: Store, primary: Store = store) {
     this.#store = store;
-    this.#default = new LoadBatch(this.#counted(this.#tableLoad(new TableQuery(DEFAULT_SOURCE))));
+    this.#primary = primary;
+    this.#default = this.#batches(this.#loadDefault);
   }
 
   /**
@@ -32,51 +67,72 @@ export class Loaders {
    * @throws InvalidKeyError for an empty prefix, InvalidTaskError for a table or column that is no identifier
    */
   register(prefix: string, source: LoaderSource): void {
-    if (typeof prefix !== 'string' || prefix === '') {
-      throw new InvalidKeyError('the prefix of a loader must be a non-empty string');
-    }
+    checkPrefix(prefix);
     const load =
       typeof source === 'function' ? this.#callLoad(source) : this.#tableLoad(new TableQuery(source));
-    const batch = new LoadBatch(this.#counted(load));
     const at = this.#byPrefix.findIndex((each) => each.prefix === prefix);
     if (at >= 0) this.#byPrefix.splice(at, 1);
-    this.#byPrefix.push({ prefix, batch });
+    this.#byPrefix.push({ prefix, load, ...this.#batches(load) });
     this.#byPrefix.sort((a, b) => b.prefix.length - a.prefix.length);
   }
 
-  load(key: string): Promise<Buffer | undefined> {
-    for (const { prefix, batch } of this.#byPrefix) {
-      if (key.startsWith(prefix)) return batch.get(key);
-    }
-    return this.#default.get(key);
+  /** `from`: whether the last writes must be seen. */
+  load(key: string, from: 'replica' | 'primary' = 'replica'): Promise<Buffer | undefined> {
+    const batches = this.#byPrefix.find(({ prefix }) => key.startsWith(prefix)) ?? this.#default;
+    return batches[from].get(key);
   }
 
-  #counted(load: BatchLoad): BatchLoad {
+  /**
+   * The keys by their loaders. `load` asks `store` now: past what waits for a batch, past a replica, and
+   * uncounted. `isOwnTable`: they are looked for in `zmsg_data`.
+   */
+  direct(keys: readonly string[], store: Store): DirectLoad[] {
+    const groups = new Map<LoadFrom, string[]>();
+    for (const key of keys) {
+      const load = this.#byPrefix.find(({ prefix }) => key.startsWith(prefix))?.load ?? this.#loadDefault;
+      const group = groups.get(load);
+      if (group === undefined) groups.set(load, [key]);
+      else group.push(key);
+    }
+    return [...groups].map(([load, group]) => ({
+      keys: group,
+      isOwnTable: load === this.#loadDefault,
+      load: () => load(group, store),
+    }));
+  }
+
+  #batches(load: LoadFrom): Batches {
+    const replica = new LoadBatch(this.#counted(load, this.#store));
+    if (this.#primary === this.#store) return { replica, primary: replica };
+    return { replica, primary: new LoadBatch(this.#counted(load, this.#primary)) };
+  }
+
+  #counted(load: LoadFrom, store: Store): BatchLoad {
     return (keys) => {
       this.loads += keys.length;
       this.queries += 1;
-      return load(keys);
+      return load(keys, store);
     };
   }
 
-  #tableLoad(query: TableQuery): BatchLoad {
-    return async (keys) => {
+  #tableLoad(query: TableQuery): LoadFrom {
+    return async (keys, store) => {
       try {
-        return await query.load(keys, this.#store);
+        return await query.load(keys, store);
       } catch (error) {
         const isData = error instanceof StoreError && DATA_EXCEPTION.test(error.sqlState ?? '');
         if (!isData) throw error;
-        return keys.length === 1 ? new Map() : this.#oneByOne(query, keys);
+        return keys.length === 1 ? new Map() : this.#oneByOne(query, keys, store);
       }
     };
   }
 
   /** A key that the column's type refuses ("abc" for a bigint) is absent; the others are loaded. */
-  async #oneByOne(query: TableQuery, keys: readonly string[]): Promise<Map<string, Buffer>> {
+  async #oneByOne(query: TableQuery, keys: readonly string[], store: Store): Promise<Map<string, Buffer>> {
     const values = new Map<string, Buffer>();
     for (const key of keys) {
       try {
-        for (const [found, value] of await query.load([key], this.#store)) values.set(found, value);
+        for (const [found, value] of await query.load([key], store)) values.set(found, value);
       } catch (error) {
         if (!(error instanceof StoreError && DATA_EXCEPTION.test(error.sqlState ?? ''))) throw error;
       }
@@ -84,9 +140,9 @@ export class Loaders {
     return values;
   }
 
-  #callLoad(load: LoadFunction): BatchLoad {
-    return async (keys) => {
-      const found = await load(keys, this.#store);
+  #callLoad(load: LoadFunction): LoadFrom {
+    return async (keys, store) => {
+      const found = await load(keys, store);
       if (!(found instanceof Map)) {
         throw new InvalidValueError(`a loader must resolve with a Map, not ${typeOf(found)}`);
       }

@@ -20,6 +20,7 @@ import {
   TRY_TRANSACTION_LOCK,
   writeLog,
 } from './migration-log.js';
+import type { MigrationSet } from './migration-set.js';
 
 export interface MigrationsOptions {
   /** Numbers are unique within a scope. `zmsg` is the engine's own. @default 'app' */
@@ -59,7 +60,7 @@ const running = new WeakMap<Store, Promise<unknown>>();
  * Why not a library: postgrator and umzug take no lock, node-pg-migrate keeps no checksums, and its
  * session lock neither spans a transaction-pooling proxy nor excludes anyone on the embedded database.
  */
-export class Migrations {
+export class Migrations implements MigrationSet {
   readonly #store: Store;
   readonly #scope: string;
   readonly #onApplied: (migration: AppliedMigration) => void;

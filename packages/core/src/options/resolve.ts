@@ -107,6 +107,7 @@ function complete(given: GivenValues): ResolvedOptions {
     l1BufferItems: get('l1BufferItems'),
     l1MaxValue: given.l1MaxValue ?? Math.min(16 * MIB, Math.floor(l1MaxCost / (4 * L1_VALUE_SHARE))),
     defaultTtlMs: get('defaultTtl'),
+    loadWaitMs: get('loadWait'),
     cachePrefix: get('cachePrefix'),
     batchSize: get('batchSize'),
     batchIntervalMs: get('batchInterval'),
@@ -124,6 +125,7 @@ function complete(given: GivenValues): ResolvedOptions {
     walIntervalMs: get('walInterval'),
     shutdownTimeoutMs: get('shutdownTimeout'),
     delayBackend: given.delayBackend ?? (given.redisAddr === undefined ? 'postgres' : 'redis'),
+    delayLockMs: get('delayLock'),
     idEpochMs: get('idEpoch'),
     idLeaseTtlMs: get('idLeaseTtl'),
   };

@@ -23,6 +23,8 @@ export interface ResolvedOptions {
   /** Larger values are not kept in L1. */
   readonly l1MaxValue: number;
   readonly defaultTtlMs: number;
+  /** 0: no single flight over nodes. */
+  readonly loadWaitMs: number;
   readonly cachePrefix: string;
   readonly batchSize: number;
   readonly batchIntervalMs: number;
@@ -44,6 +46,8 @@ export interface ResolvedOptions {
   readonly walIntervalMs: number;
   readonly shutdownTimeoutMs: number;
   readonly delayBackend: 'redis' | 'postgres';
+  /** A node that is silent for so long loses the delayed writes that it has in hand. */
+  readonly delayLockMs: number;
   /** Milliseconds since 1970 of the first id. */
   readonly idEpochMs: number;
   readonly idLeaseTtlMs: number;

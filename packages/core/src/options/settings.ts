@@ -86,6 +86,11 @@ export const SETTINGS = Object.freeze({
     default: '24h',
     doc: 'How long a cached value lives when the call does not say.',
   }),
+  loadWait: setting({
+    reader: duration('0ms', '30s'),
+    default: '1s',
+    doc: 'How long a miss waits for another node that loads the same key; `0`: every node loads for itself.',
+  }),
   cachePrefix: setting({
     reader: text(1, 128),
     default: 'zmsg:',
@@ -157,6 +162,11 @@ export const SETTINGS = Object.freeze({
     default: undefined,
     defaultNote: '`redis` with `redis_addr`, else `postgres`',
     doc: 'Where delayed writes wait.',
+  }),
+  delayLock: setting({
+    reader: duration('1s', '1h'),
+    default: '30s',
+    doc: 'How long after its death other nodes run the delayed writes that a node had in hand.',
   }),
   idEpoch: setting({
     reader: instant(),

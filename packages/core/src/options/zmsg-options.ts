@@ -41,6 +41,8 @@ export interface ZMsgOptions {
   l1MaxValue?: number | undefined;
   /** How long a cached value lives when the call does not say: 1ms to 36500d. @default '24h' */
   defaultTtl?: Duration | undefined;
+  /** How long a miss waits for another node that loads the same key; 0: every node loads for itself. At most 30s. @default '1s' */
+  loadWait?: Duration | undefined;
   /** Put before every key in Redis: 1 to 128 bytes. @default 'zmsg:' */
   cachePrefix?: string | undefined;
   /** Pending groups (rows to write) at which a shard flushes: 1 to 1,000,000. @default 1000 */
@@ -74,6 +76,8 @@ export interface ZMsgOptions {
   shutdownTimeout?: Duration | undefined;
   /** Where delayed writes wait. @default 'redis' with `redisAddr`, else 'postgres' */
   delayBackend?: 'redis' | 'postgres' | undefined;
+  /** How long after its death other nodes run the delayed writes that a node had in hand: 1s to 1h. @default '30s' */
+  delayLock?: Duration | undefined;
   /** Time zero of ids: an ISO 8601 date (UTC), a date and time with its zone, or milliseconds since 1970. @default '2024-01-01' */
   idEpoch?: string | number | undefined;
   /** Time after which the node id of a process that died may be given away: 1s to 24h. @default '30s' */

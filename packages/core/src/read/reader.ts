@@ -1,18 +1,24 @@
-import { createHash } from 'node:crypto';
 import type { SharedLRU } from 'sharedarraybuffer-lru';
+import { digestOf } from '../audit/digest.js';
 import type { BloomGate } from '../bloom/bloom-gate.js';
 import type { Coherence } from '../coherence/coherence.js';
 import type { L2 } from '../l2/l2.js';
 import type { TierEntry, TierLease } from '../l2/shared-tier.js';
 import type { Loaders } from '../load/loaders.js';
+import type { FleetFlight } from './fleet-flight.js';
+import type { RecentWrites } from './recent-writes.js';
 
 export interface ReaderParts {
   l1: SharedLRU;
   l2: L2 | undefined;
+  /** Undefined without L2, through which a value comes from another node. */
+  fleet: FleetFlight | undefined;
   /** Undefined without Redis: this is the only node. */
   coherence: Coherence | undefined;
   bloom: BloomGate | undefined;
   loaders: Loaders;
+  /** Undefined without a replica. */
+  recent: RecentWrites | undefined;
   /** Time to live of a value that was loaded from the database, milliseconds. */
   defaultTtlMs: number;
 }
@@ -21,13 +27,14 @@ export interface ReaderParts {
  * What happens to a read: L1 → L2 → Bloom filter → loader, filling upwards.
  *
  * `peek` is all of it that a hit needs. A miss joins the flight of its key (single flight) or starts
- * one; flights that start together share one L2 round trip and one query per loader.
+ * one; flights that start together share one L2 round trip and one query per loader. Before a load
+ * the nodes agree on who does it (`FleetFlight`).
  */
 export class Reader {
   readonly #parts: ReaderParts;
   readonly #flights = new Map<string, Promise<Buffer | undefined>>();
-  l1Hits = 0;
-  l1Misses = 0;
+  /** Flights that have begun. */
+  started = 0;
 
   constructor(parts: ReaderParts) {
     this.#parts = parts;
@@ -35,16 +42,23 @@ export class Reader {
 
   /** L1 only. The Buffer is to be read only. */
   peek(key: string): Buffer | undefined {
-    const value = this.#parts.l1.get(key);
-    if (value === undefined) this.l1Misses += 1;
-    else this.l1Hits += 1;
-    return value;
+    return this.#parts.l1.get(key);
+  }
+
+  /**
+   * The way of a key that L1 did not have when another thread looked: it may have been filled since. The look
+   * is counted only if it finds something, since the miss was.
+   */
+  missElsewhere(key: string): Promise<Buffer | undefined> {
+    const { l1 } = this.#parts;
+    const value = l1.has(key) ? l1.get(key) : undefined;
+    return value === undefined ? this.miss(key) : Promise.resolve(value);
   }
 
   /** Eight bytes that tell the value in L1 from another one. */
   digest(key: string): Buffer | undefined {
     const value = this.#parts.l1.get(key);
-    return value && createHash('sha256').update(value).digest().subarray(0, 8);
+    return value && digestOf(value);
   }
 
   /** The way of a key that L1 does not have. */
@@ -90,11 +104,13 @@ export class Reader {
    */
   supersede(key: string): void {
     this.#flights.delete(key);
+    this.#parts.recent?.add(key);
   }
 
   /** Any key may have been written. */
   supersedeAll(): void {
     this.#flights.clear();
+    this.#parts.recent?.addAll();
   }
 
   #take(key: string, group: Promise<Map<string, Buffer>>): Promise<Buffer | undefined> {
@@ -109,6 +125,7 @@ export class Reader {
 
   async #fly(keys: readonly string[]): Promise<Map<string, Buffer>> {
     const { l1, l2, bloom } = this.#parts;
+    this.started += 1;
     const tokens = new Map(keys.map((key) => [key, l1.fillToken(key)]));
     const token = (key: string) => tokens.get(key) as number;
     const values = new Map<string, Buffer>();
@@ -131,24 +148,35 @@ export class Reader {
     return values;
   }
 
-  /** From the database, or from L2 if another node was faster. */
+  /** From the database, or from L2 if another node was faster or is waited for. */
   async #load(key: string, token: number): Promise<Buffer | undefined> {
-    const { l1, l2, coherence, loaders, defaultTtlMs } = this.#parts;
-    const found = coherence?.isInDoubt === true ? undefined : await l2?.lease(key);
+    const { l1, l2, fleet, coherence, loaders, recent, defaultTtlMs } = this.#parts;
+    const isInDoubt = coherence?.isInDoubt === true;
+    // Both at once: one round trip. A lease of L2 is shared, so to wait with it takes it from nobody.
+    const turning = isInDoubt ? undefined : fleet?.turn(key);
+    const found = isInDoubt ? undefined : await l2?.lease(key);
     let lease: TierLease | undefined;
     if (Buffer.isBuffer(found)) lease = found;
-    else if (found !== undefined && this.#believes(found)) return this.#kept(key, found, token);
+    else if (found !== undefined && this.#believes(found)) {
+      void Promise.resolve(turning).then((turn) => turn?.land(Promise.resolve()));
+      return this.#kept(key, found, token);
+    }
+    const turn = await turning;
+    if (turn?.entry !== undefined && this.#believes(turn.entry)) return this.#kept(key, turn.entry, token);
     let value: Buffer | undefined;
+    let filled: Promise<unknown> | undefined;
     try {
-      value = await loaders.load(key);
+      const mustBeNew = coherence?.isInDoubt === true || recent?.has(key) === true;
+      value = await loaders.load(key, mustBeNew ? 'primary' : 'replica');
+      if (value === undefined) return undefined;
+      l1.fill(key, value, token, { ttl: this.#l1Ttl(defaultTtlMs) });
+      // Refused by L2 if anything happened to the key since the load began, on whichever node.
+      if (lease !== undefined) filled = l2?.fill(key, value, defaultTtlMs, lease);
+      return value;
     } finally {
       if (value === undefined && lease !== undefined) l2?.giveBack(key, lease);
+      turn?.land(filled);
     }
-    if (value === undefined) return undefined;
-    l1.fill(key, value, token, { ttl: this.#l1Ttl(defaultTtlMs) });
-    // Refused by L2 if anything happened to the key since the load began, on whichever node.
-    if (lease !== undefined) void l2?.fill(key, value, defaultTtlMs, lease);
-    return value;
   }
 
   /** While writes of other nodes may have passed L2 by, only what the database does not know better. */

@@ -40,6 +40,14 @@ export interface WaitOptions {
   signal?: AbortSignal | undefined;
 }
 
+export interface StatementOptions extends WaitOptions {
+  /**
+   * The signal also ends the connection that the statement was sent on: for statements that may come
+   * late or twice, where the connection may be half-open. The rejection is the signal's reason.
+   */
+  cut?: boolean;
+}
+
 /** The pool of connections to PostgreSQL, with typed errors, abort and an idle bound. */
 export class Store implements Session {
   readonly #pool: pg.Pool;
@@ -70,7 +78,7 @@ export class Store implements Session {
   async exec<Row = Record<string, unknown>>(
     text: string,
     values?: readonly unknown[],
-    options?: WaitOptions,
+    options?: StatementOptions,
   ): Promise<Rows<Row>> {
     return this.#withClient((client) => this.#run<Row>(client, text, values), options);
   }
@@ -167,7 +175,7 @@ export class Store implements Session {
   /** A signal counts until the statement is sent; PostgreSQL has no cheap cancel. */
   async #withClient<T>(
     body: (client: pg.PoolClient) => Promise<T>,
-    options?: WaitOptions & { discard?: boolean },
+    options?: StatementOptions & { discard?: boolean },
   ): Promise<T> {
     options?.signal?.throwIfAborted();
     let client: pg.PoolClient;
@@ -181,14 +189,23 @@ export class Store implements Session {
       broken = error;
     };
     client.on('error', onError);
+    // pg closes the socket of a connection with a statement under way, and fails the statement.
+    const cut = () => void (client as unknown as pg.Client).end().catch(() => {});
+    const cutBy = options?.cut === true ? options.signal : undefined;
     try {
       options?.signal?.throwIfAborted();
+      cutBy?.addEventListener('abort', cut);
       return await body(client);
     } catch (error) {
+      if (cutBy?.aborted === true) {
+        broken ??= error as Error;
+        throw cutBy.reason;
+      }
       // A session that was terminated is told so some time before its connection ends.
       if (error instanceof StoreError && error.outcomeUnknown) broken ??= error;
       throw error;
     } finally {
+      cutBy?.removeEventListener('abort', cut);
       client.off('error', onError);
       client.release(broken ?? (options?.discard === true || this.#pool.idleCount >= this.#maxIdle));
     }

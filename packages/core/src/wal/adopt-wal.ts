@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { LogError, recoverLog, type ShardEvent } from '@zmsg/workers';
+import { withBloomHeld } from '../bloom/bloom-hold.js';
 import { ConfigError } from '../error.js';
 import { createLogger } from '../log.js';
 import { logEvent } from '../log-event.js';
@@ -52,23 +53,26 @@ export async function adoptWal({ dataDir, config, env, force }: AdoptWalOptions)
   const lock = force === true ? undefined : lockDataDir(dataDir);
   try {
     await migrateDatabase({ config, env });
-    return await recoverLog({
-      store: {
-        connectionString: postgresDsn,
-        maxConnections: Math.max(1, options.postgresMaxOpenConns - 1),
-        maxLifetimeMs: options.postgresConnMaxLifetimeMs,
-        singleSession: false,
-      },
-      log: { dir, durability: 'off', syncIntervalMs: options.walIntervalMs, isForeign: force === true },
-      shards: options.batchShards,
-      batchSize: options.batchSize,
-      batchIntervalMs: options.batchIntervalMs,
-      ringBytes: RING_BYTES,
-      pendingMax: options.pendingMax,
-      pendingMaxBytes: options.pendingMaxBytes,
-      onFull: 'wait',
-      onEvent: (event: ShardEvent) => logEvent(logger, event),
-    });
+    const recover = () =>
+      recoverLog({
+        store: {
+          connectionString: postgresDsn,
+          maxConnections: Math.max(1, options.postgresMaxOpenConns - 1),
+          maxLifetimeMs: options.postgresConnMaxLifetimeMs,
+          singleSession: false,
+        },
+        log: { dir, durability: 'off', syncIntervalMs: options.walIntervalMs, isForeign: force === true },
+        shards: options.batchShards,
+        batchSize: options.batchSize,
+        batchIntervalMs: options.batchIntervalMs,
+        ringBytes: RING_BYTES,
+        pendingMax: options.pendingMax,
+        pendingMaxBytes: options.pendingMaxBytes,
+        onFull: 'wait',
+        onEvent: (event: ShardEvent) => logEvent(logger, event),
+      });
+    // The keys of its rows died with the node.
+    return await withBloomHeld(options, logger, recover);
   } finally {
     lock?.release();
   }

@@ -1,6 +1,6 @@
 import { InvalidValueError, type Task } from '@zmsg/workers';
 import { quoteTable } from '../sql/index.js';
-import type { Store } from '../store/store.js';
+import type { Session } from '../store/store.js';
 
 const IS_INTEGER = `
   SELECT format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL) AS type
@@ -17,10 +17,10 @@ const MAX_COLUMNS = 10_000;
  * fractional factor is fine, it has a defined rounding. Only fractions cost a look-up, once a column.
  */
 export class OperandCheck {
-  readonly #store: Store;
+  readonly #store: Session;
   readonly #types = new Map<string, Promise<string | undefined>>();
 
-  constructor(store: Store) {
+  constructor(store: Session) {
     this.#store = store;
   }
 

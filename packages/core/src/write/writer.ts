@@ -7,11 +7,11 @@ import type { DelayQueue } from '../delay/delay-queue.js';
 import type { L2 } from '../l2/l2.js';
 import type { Reader } from '../read/reader.js';
 import type { Rows, Store, WaitOptions } from '../store/store.js';
+import { type BatchEntry, type BatchResult, runBatch, submitPeriodic } from './batch-run.js';
 import { Intents } from './intents.js';
 import { KeyMutex } from './key-mutex.js';
-import { OperandCheck } from './operand-check.js';
+import { PeriodicWriter } from './periodic-writer.js';
 import { type StrongWrite, StrongWrites } from './strong-writes.js';
-import { SubmitGate } from './submit-gate.js';
 
 export interface WriterParts {
   l1: SharedLRU;
@@ -53,15 +53,15 @@ export interface StoreWrite {
 export class Writer {
   readonly #parts: WriterParts;
   readonly #mutex = new KeyMutex();
-  readonly #gate = new SubmitGate();
-  readonly #operands: OperandCheck;
   readonly #intents = new Intents();
   readonly #strong: StrongWrites;
+  readonly #periodic: PeriodicWriter;
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
-    this.#operands = new OperandCheck(parts.store);
+    const { bloom, shards, store } = parts;
     this.#strong = new StrongWrites({ ...parts, intents: this.#intents });
+    this.#periodic = new PeriodicWriter({ shards, store, announce: (key) => bloom?.add([key]) });
   }
 
   /** Other nodes have written or deleted these keys. */
@@ -90,7 +90,7 @@ export class Writer {
     if (l2 === undefined) return;
     await l2.setMany(entries);
     for (const [at, { key, value, ttlMs }] of entries.entries()) {
-      this.#confirm(key, value, ttlMs, tokens[at] as number);
+      this.#confirm(key, value, ttlMs, tokens[at] as Placed);
     }
     await coherence?.publish(entries.map(({ key }) => key));
   }
@@ -161,13 +161,11 @@ export class Writer {
 
   /** The periodic write without its cache part. Not async: a hot counter pays for no second promise. */
   periodic(key: string, task: Task, options?: SubmitOptions): Promise<Receipt> {
-    const { bloom, shards } = this.#parts;
-    const checked = this.#operands.check(task);
-    const announced = bloom !== undefined && mayInsert(task) ? bloom.add([key]) : undefined;
-    if (checked === undefined && announced === undefined && this.#gate.isOpen) {
-      return shards.submit(task, options);
-    }
-    return this.#gate.pass(Promise.all([checked, announced]), () => shards.submit(task, options));
+    return this.#periodic.submit(key, task, options);
+  }
+
+  batch(entries: readonly BatchEntry[], options?: WaitOptions): Promise<BatchResult[]> {
+    return runBatch(this, entries, () => submitPeriodic(this, entries, options), options);
   }
 
   /** Replaces a cached value, keeping its remaining time to live. False: nothing was cached. */
@@ -254,28 +252,33 @@ export class Writer {
   }
 
   /** Puts the value into L1 and makes every load that began earlier too old to be filled. */
-  #place(key: string, data: Uint8Array, ttlMs: number): number {
-    const { l1, reader, coherence } = this.#parts;
+  #place(key: string, data: Uint8Array, ttlMs: number): Placed {
+    const { l1, l2, reader, coherence } = this.#parts;
     l1.set(key, data, { ttl: coherence?.l1Ttl(ttlMs) ?? ttlMs });
     reader.supersede(key);
-    return l1.fillToken(key);
+    return { token: l2 === undefined ? 0 : l1.fillToken(key), flights: reader.started };
   }
 
   /**
-   * Comes after L2 was written: a reader may have missed L1 (evicted) and filled the old value from L2 in
-   * between, or be about to. With the token unchanged nothing else happened to the key since; else what is
-   * newest is in L2.
+   * Comes after L2 was written. A read that began since the value was placed may have missed L1 (evicted) and
+   * taken the old value from L2, to fill it, or about to. With the token unchanged nothing else happened to
+   * the key since; else what is newest is in L2. Without such a read, whatever is in L1 is right: a second
+   * set for each would cost a third of `cacheOnly`.
    */
-  #confirm(key: string, data: Uint8Array, ttlMs: number, token: number): void {
-    const { l1, coherence } = this.#parts;
+  #confirm(key: string, data: Uint8Array, ttlMs: number, { token, flights }: Placed): void {
+    const { l1, reader, coherence } = this.#parts;
+    if (flights === reader.started) return;
     if (l1.fillToken(key) === token) l1.set(key, data, { ttl: coherence?.l1Ttl(ttlMs) ?? ttlMs });
     else l1.delete(key);
   }
 }
 
-/** Whether the task can make a row that was not there. */
-function mayInsert(task: Task): boolean {
-  return task.kind === 'content' || task.kind === 'put' || task.orInsert !== undefined;
+/** A value that was put into L1 ahead of L2. */
+interface Placed {
+  /** Of its key, from then on. */
+  token: number;
+  /** Flights of the reader that had begun. */
+  flights: number;
 }
 
 const UNIQUE_VIOLATION = '23505';

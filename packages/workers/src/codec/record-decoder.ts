@@ -2,7 +2,8 @@ import { unpack } from 'msgpackr';
 import type { AggregatedOperation, Operation, OperationValues, Shape } from '../operation.js';
 import type { Operand } from '../task.js';
 import { ByteReader } from './byte-reader.js';
-import { BODY_AT, CHUNK_AT, DURABILITY_AT, OPERATIONS, RecordType } from './record.js';
+import type { LongRecords } from './long-records.js';
+import { BODY_AT, DURABILITY_AT, OPERATIONS, RecordType } from './record.js';
 import type { ShapeInterner } from './shape-interner.js';
 
 /** A read of an aggregated column, in its place among the writes. */
@@ -37,20 +38,22 @@ export class RecordDecoder {
   /** The record that defines its shape, if it has one: the same object until the shape is defined anew. */
   definition: Buffer | undefined;
   readonly #reader = new ByteReader();
-  /** A long record of which some chunks have arrived. */
-  #partial: Buffer | undefined;
-  #partialLength = 0;
-
+  readonly #longRecords: LongRecords | undefined;
   readonly #onDefinition: ((id: number, record: Buffer) => void) | undefined;
 
-  /** @param onDefinition called for each definition of a shape, with a copy of its record */
+  /**
+   * @param longRecords joins chunks: of a ring, not of the log, where there are none
+   * @param onDefinition called for each definition of a shape, with a copy of its record
+   */
   constructor(
     producer: number,
     interner: ShapeInterner,
+    longRecords?: LongRecords,
     onDefinition?: (id: number, record: Buffer) => void,
   ) {
     this.#producer = producer;
     this.#interner = interner;
+    this.#longRecords = longRecords;
     this.#onDefinition = onDefinition;
   }
 
@@ -85,8 +88,10 @@ export class RecordDecoder {
         return this.#read(reader, bytes[start + 5] as number);
       case RecordType.flush:
         return { kind: 'flush', requestId: reader.uint() };
-      case RecordType.chunk:
-        return this.#chunk(bytes, start, end);
+      case RecordType.chunk: {
+        const record = this.#longRecords?.join(bytes, start, end);
+        return record === undefined ? undefined : this.decode(record, 0, record.length);
+      }
       default:
         throw new RangeError(`there is no record of type ${type}`);
     }
@@ -131,17 +136,6 @@ export class RecordDecoder {
     const shape = this.#shapes[id];
     if (shape === undefined) throw new RangeError(`shape ${id} is not defined`);
     return shape;
-  }
-
-  #chunk(bytes: Buffer, start: number, end: number): Decoded | undefined {
-    const total = bytes.readUInt32LE(start + BODY_AT);
-    const partial = this.#partial ?? Buffer.allocUnsafe(total);
-    this.#partial = partial;
-    this.#partialLength += bytes.copy(partial, this.#partialLength, start + CHUNK_AT, end);
-    if (this.#partialLength < total) return undefined;
-    this.#partial = undefined;
-    this.#partialLength = 0;
-    return this.decode(partial, 0, total);
   }
 }
 

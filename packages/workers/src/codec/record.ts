@@ -10,7 +10,7 @@
  * content     text | batch key | u32 count | values
  * put         key | data
  * flush       u32 request id
- * chunk       u32 total length | bytes
+ * chunk       u32 total length | u32 offset | u32 number of the long record | bytes
  * ```
  *
  * A shape record stands before the first record of its ring that names its id; ids are used again
@@ -62,7 +62,10 @@ export const OPERATION_CODES: Readonly<Record<OperationName, number>> = {
 export const DURABILITY_AT = 6;
 /** Where a record's body begins. */
 export const BODY_AT = 8;
+export const CHUNK_TOTAL_AT = 8;
+export const CHUNK_OFFSET_AT = 12;
+export const CHUNK_ID_AT = 16;
 /** Where the bytes of a chunk begin. */
-export const CHUNK_AT = 12;
+export const CHUNK_AT = 20;
 /** Where the key of an aggregated record begins. */
 export const KEY_AT = 16;

@@ -9,6 +9,8 @@
  * byte  72  applied   operations ever committed          the shard stores, the producer loads
  * byte  76  synced    operations up to which all that are logged are on disk
  * byte  80  refused   first and last operation that were taken but could not be logged, and the errno
+ * byte  92  units     memory of all operations ever taken, in units of the board
+ * byte  96  restarts  how often another thread has taken the place of the shard's: its owner stores
  * byte 128  records, a power of two of bytes, used in a circle
  * ```
  *
@@ -28,6 +30,8 @@ export const SYNCED = 19;
 export const REFUSED_FROM = 20;
 export const REFUSED_TO = 21;
 export const REFUSED_ERRNO = 22;
+export const TAKEN_UNITS = 23;
+export const RESTARTS = 24;
 export const DATA_WORDS_AT = 32;
 export const DATA_BYTES_AT = DATA_WORDS_AT * 4;
 

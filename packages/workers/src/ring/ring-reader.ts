@@ -1,3 +1,4 @@
+import { Tally } from '../shard/board.js';
 import {
   APPLIED,
   DATA_BYTES_AT,
@@ -10,6 +11,7 @@ import {
   SYNCED,
   TAIL,
   TAKEN,
+  TAKEN_UNITS,
   WRAP,
 } from './ring-layout.js';
 
@@ -21,8 +23,11 @@ export class RingReader {
   readonly #capacity: number;
   /** Read up to here, not yet released. */
   #at: number;
+  readonly #tally: Int32Array;
 
-  constructor(memory: SharedArrayBuffer) {
+  /** @param tally counts what is taken from all rings of the shard: see `Board` */
+  constructor(memory: SharedArrayBuffer, tally: Int32Array) {
+    this.#tally = tally;
     this.#words = new Int32Array(memory);
     this.bytes = Buffer.from(memory);
     this.#capacity = memory.byteLength - DATA_BYTES_AT;
@@ -71,29 +76,32 @@ export class RingReader {
     return (this.#at - from) | 0;
   }
 
-  /** Gives the space of everything read back to the producer. */
-  release(): void {
-    Atomics.store(this.#words, TAIL, this.#at);
-  }
-
-  /** Publishes how many operations were taken so far (counted mod 2^32). */
-  publishTaken(position: number): void {
-    Atomics.store(this.#words, TAKEN, position | 0);
+  /**
+   * Gives the space of everything read back to the producer, and publishes that `count` more operations, of
+   * `units` of memory, are taken; with `errno`, that they are refused: they were not logged. That is only
+   * allowed if the producer has seen the last such range.
+   *
+   * Calls nothing but Atomics, so that all of it happens also when the thread is terminated: see `Board`.
+   */
+  acknowledge(count: number, units: number, errno?: number): void {
+    const words = this.#words;
+    const tally = this.#tally;
+    const taken = ((words[TAKEN] as number) + count) | 0;
+    if (errno !== undefined) {
+      words[REFUSED_FROM] = ((words[TAKEN] as number) + 1) | 0;
+      words[REFUSED_ERRNO] = errno;
+      words[REFUSED_TO] = taken;
+    }
+    words[TAKEN_UNITS] = ((words[TAKEN_UNITS] as number) + units) | 0;
+    tally[Tally.taken] = ((tally[Tally.taken] as number) + count) | 0;
+    tally[Tally.takenUnits] = ((tally[Tally.takenUnits] as number) + units) | 0;
+    Atomics.store(words, TAIL, this.#at);
+    Atomics.store(words, TAKEN, taken);
   }
 
   /** Publishes up to which operation all that are logged are on disk (counted mod 2^32). */
   publishSynced(position: number): void {
     Atomics.store(this.#words, SYNCED, position | 0);
-  }
-
-  /**
-   * Says that the operations `from` to `to` were not logged. To be called before they are published as
-   * taken, and only if the producer has seen the last such range.
-   */
-  refuse(from: number, to: number, errno: number): void {
-    Atomics.store(this.#words, REFUSED_FROM, from | 0);
-    Atomics.store(this.#words, REFUSED_ERRNO, errno);
-    Atomics.store(this.#words, REFUSED_TO, to | 0);
   }
 
   /** Whether the producer has taken notice of the last refusal. */

@@ -9,6 +9,7 @@ import { type Intake, PASSED, type Passed } from './intake.js';
 import type { ReadQueue } from './read-queue.js';
 
 export interface DrainParts {
+  readonly shard: number;
   readonly board: Board;
   readonly log: ShardLog;
   readonly intake: Intake;
@@ -28,6 +29,7 @@ interface Share {
   units: number;
   /** Of these, operations that were read from the log before. */
   known: number;
+  knownUnits: number;
   volatile: number;
   isLogged: boolean;
 }
@@ -51,9 +53,8 @@ const UNKNOWN_ERRNO = -5;
 export class Drain {
   /** Of the operation that came last. */
   position = 0;
-  /** Operations that the last run acknowledged, and their memory. */
+  /** Operations that the last run acknowledged. */
   operations = 0;
-  units = 0;
   readonly #pending = new Tally();
   readonly #volatile = new Tally();
   readonly #unsynced = new Tally();
@@ -104,7 +105,6 @@ export class Drain {
   run(inboxes: readonly Inbox[]): boolean {
     let first = this.position;
     this.operations = 0;
-    this.units = 0;
     for (const inbox of inboxes) {
       const share: Share = {
         inbox,
@@ -112,6 +112,7 @@ export class Drain {
         operations: 0,
         units: 0,
         known: 0,
+        knownUnits: 0,
         volatile: 0,
         isLogged: false,
       };
@@ -162,10 +163,11 @@ export class Drain {
     }
     if (inbox.isLogged) {
       // It is pending twice now: as read from the log, and by its producer.
-      this.#parts.board.settle(1, units);
+      const { board, shard } = this.#parts;
+      board.settle(shard, 1, units);
       this.#decoded[this.#decoded.length - 1] = PASSED;
       share.known += 1;
-      share.units -= units;
+      share.knownUnits += units;
       return;
     }
     share.isLogged = true;
@@ -212,27 +214,27 @@ export class Drain {
     }
   }
 
-  #count({ operations, known, units, volatile }: Share): void {
+  #count({ operations, known, volatile }: Share): void {
     this.operations += operations - known;
-    this.units += units;
     this.#pending.add(operations - known, this.position);
     this.#volatile.add(volatile, this.position);
     if (!this.#isSynced) this.#unsynced.add(operations - known - volatile, this.position);
   }
 
-  #acknowledge({ inbox, operations }: Share): void {
+  #acknowledge({ inbox, operations, units }: Share): void {
     if (this.#isSynced) inbox.synced(operations);
-    inbox.acknowledge(operations);
+    inbox.acknowledge(operations, units);
   }
 
   get #isSynced(): boolean {
     return this.#parts.log.synced === this.#parts.log.written;
   }
 
-  #refuse({ inbox, operations, known, units }: Share, error: LogError): void {
+  #refuse({ inbox, operations, known, units, knownUnits }: Share, error: LogError): void {
     const { errno } = (error.cause ?? {}) as { errno?: number };
-    this.#parts.board.settle(operations - known, units);
-    inbox.refuse(operations, typeof errno === 'number' ? errno : UNKNOWN_ERRNO);
+    const { board, shard } = this.#parts;
+    board.settle(shard, operations - known, units - knownUnits);
+    inbox.acknowledge(operations, units, typeof errno === 'number' ? errno : UNKNOWN_ERRNO);
     this.#parts.onLogFailed(error, operations);
   }
 }

@@ -1,9 +1,11 @@
 import type { MessagePort } from 'node:worker_threads';
+import { type LongRecord, LongRecords } from '../codec/long-records.js';
 import { type Decoded, RecordDecoder } from '../codec/record-decoder.js';
 import { errorRecord, type Reply } from '../codec/reply.js';
 import type { ShapeInterner } from '../codec/shape-interner.js';
 import { ProducerBell } from '../ring/producer-bell.js';
 import { RingReader } from '../ring/ring-reader.js';
+import type { RingNotice } from './ring-keeper.js';
 
 /** Registers a producer's ring with a shard. */
 export interface InboxHandle {
@@ -13,6 +15,10 @@ export interface InboxHandle {
   port: MessagePort;
   /** Records of the shapes that were defined in this ring before: for a thread that takes another's place. */
   definitions?: readonly Uint8Array[];
+  /** Long records of which chunks have come in, for the same. */
+  begun?: readonly LongRecord[];
+  /** The producer writes no more. @default false */
+  isOrphan?: boolean;
 }
 
 /** Bytes read in one go, so that one producer's flood does not keep the others waiting. */
@@ -26,25 +32,40 @@ export class Inbox {
   taken: number;
   /** Operations of these that are in the aggregator or further. */
   folded: number;
+  /** The producer writes no more, and sees nothing any more. */
+  isOrphan: boolean;
   readonly #reader: RingReader;
   readonly #bell: ProducerBell;
   readonly #port: MessagePort;
+  readonly #longRecords: LongRecords;
+  readonly #notify: (notice: RingNotice) => void;
+  #isClosed = false;
   /** What is logged up to here of the ring was logged by an earlier thread, which did not get to say so. */
   #loggedUntil: number;
 
-  /** @param onDefinition called for each shape that the producer defines, but for those of `handle` */
+  /**
+   * @param tally of the shard: see `Board`
+   * @param notify hears of what is read and will not stand in the ring any more, but for what `handle` says
+   */
   constructor(
     handle: InboxHandle,
+    tally: Int32Array,
     interner: ShapeInterner,
-    onDefinition: (id: number, record: Uint8Array) => void,
+    notify: (notice: RingNotice) => void,
   ) {
-    this.producer = handle.producer;
-    this.#reader = new RingReader(handle.ring);
+    const { producer } = handle;
+    this.producer = producer;
+    this.isOrphan = handle.isOrphan ?? false;
+    this.#reader = new RingReader(handle.ring, tally);
     this.taken = this.#reader.taken;
     this.folded = this.taken;
     let isKnown = true;
-    this.decoder = new RecordDecoder(handle.producer, interner, (id, record) => {
-      if (!isKnown) onDefinition(id, record);
+    this.#notify = notify;
+    this.#longRecords = new LongRecords(handle.begun ?? [], (record) =>
+      notify({ type: 'ring:record:begun', producer, record }),
+    );
+    this.decoder = new RecordDecoder(producer, interner, this.#longRecords, (id, record) => {
+      if (!isKnown) notify({ type: 'ring:shape:defined', producer, id, record });
     });
     for (const record of handle.definitions ?? []) {
       const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength);
@@ -63,7 +84,12 @@ export class Inbox {
   }
 
   hasRecords(): boolean {
-    return this.#reader.isRefusalSeen && this.#reader.hasRecords();
+    return this.#isHeard && this.#reader.hasRecords();
+  }
+
+  /** Nobody is left to be told of refusals. */
+  get #isHeard(): boolean {
+    return this.isOrphan || this.#reader.isRefusalSeen;
   }
 
   /**
@@ -72,7 +98,7 @@ export class Inbox {
    * has seen the last refusal, which the next one would overwrite. Returns the bytes read.
    */
   read(visit: (decoded: Decoded, inbox: Inbox) => void): number {
-    if (!this.#reader.isRefusalSeen) return 0;
+    if (!this.#isHeard) return 0;
     return this.#reader.read(READ_BYTES, (bytes, start, end) => {
       const decoded = this.decoder.decode(bytes, start, end);
       if (decoded !== undefined) visit(decoded, this);
@@ -94,18 +120,16 @@ export class Inbox {
     return ((this.#loggedUntil - this.#reader.position) | 0) >= 0;
   }
 
-  /** Gives back the ring's space and tells the producer that `count` more operations are taken. */
-  acknowledge(count: number): void {
-    this.#reader.release();
+  /**
+   * Gives back the ring's space and tells the producer that `count` more operations, of `units` of memory, are
+   * taken; with `errno`, that they could not be logged: then the producer rejects them.
+   */
+  acknowledge(count: number, units: number, errno?: number): void {
+    this.#reader.acknowledge(count, units, errno);
     this.taken = (this.taken + count) | 0;
-    this.#reader.publishTaken(this.taken);
     this.#bell.taken(count);
-  }
-
-  /** Like `acknowledge`, for operations that could not be logged: the producer rejects them. */
-  refuse(count: number, errno: number): void {
-    this.#reader.refuse(this.taken + 1, this.taken + count, errno);
-    this.acknowledge(count);
+    const id = this.#longRecords.takeJoined();
+    if (id !== undefined) this.#notify({ type: 'ring:record:taken', producer: this.producer, id });
   }
 
   /** Publishes that everything logged so far is on disk, `more` operations counted in that are acknowledged next. */
@@ -115,7 +139,8 @@ export class Inbox {
 
   /** Publishes that the first `count` operations are committed. */
   applied(count: number): void {
-    this.#reader.publishApplied(count);
+    // An orphan may be forgotten before it is committed: its ring is another producer's by then.
+    if (!this.#isClosed) this.#reader.publishApplied(count);
   }
 
   /** Wakes the producer if it waits for a commit or a sync. */
@@ -131,7 +156,9 @@ export class Inbox {
     this.#post({ requestId, error: errorRecord(error) });
   }
 
+  /** From here on nothing is written into its memory. */
   close(): void {
+    this.#isClosed = true;
     this.#port.close();
   }
 

@@ -1,8 +1,6 @@
 const FIELDS = [
   'operations',
   'applied',
-  'takenUnits',
-  'appliedUnits',
   'position',
   'recovered',
   'volatile',
@@ -11,6 +9,7 @@ const FIELDS = [
   'logBytes',
   'logFailures',
   'pendingGroups',
+  'producers',
   'flushes',
   'flushFailures',
   'unmatched',
@@ -22,11 +21,11 @@ const FIELDS = [
 /**
  * Beside the plain counts:
  *
- * - `takenUnits`, `appliedUnits`: memory of the operations taken and committed, in units of the board
  * - `position`: of the operation that was taken last
  * - `volatile`: operations that are neither logged nor committed
  * - `unsynced`: operations that are logged, but not on disk, and not committed
  * - `oldestAt`: when the oldest operation that is not committed came, milliseconds since 1970; 0: there is none
+ * - `producers`: threads whose rings it reads
  */
 export type ShardCounter = (typeof FIELDS)[number];
 
@@ -71,6 +70,14 @@ export class ShardCounters {
     for (let at = INDEX[counter]; at < this.#doubles.length; at += DOUBLES)
       sum += this.#doubles[at] as number;
     return sum;
+  }
+
+  max(counter: ShardCounter): number {
+    let max = 0;
+    for (let at = INDEX[counter]; at < this.#doubles.length; at += DOUBLES) {
+      max = Math.max(max, this.#doubles[at] as number);
+    }
+    return max;
   }
 
   /** When the oldest operation that is not committed came, over all shards, milliseconds since 1970. */

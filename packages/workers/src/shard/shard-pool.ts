@@ -8,6 +8,7 @@ import type { ShardEvent, ShardsOptions } from '../shards.js';
 import { Backoff } from './backoff.js';
 import { type Board, ShardState } from './board.js';
 import type { InboxHandle } from './inbox.js';
+import { RingKeeper, type RingNotice } from './ring-keeper.js';
 import type { ShardCounters } from './shard-counters.js';
 import type { ShardCommand, ShardLogTask, ShardNotice, ShardOutcome, ShardTask } from './shard-task.js';
 
@@ -21,8 +22,8 @@ export type ShardFailure = ShardError | LogError | FencedError;
 interface Seat {
   readonly shard: number;
   control: MessagePort;
-  /** Shapes that each producer has defined in its ring. */
-  readonly definitions: Map<number, Uint8Array[]>;
+  /** By producer: what was read from its ring. */
+  readonly rings: Map<number, RingKeeper>;
   readonly deaths: Backoff;
   appliedAtDeath: number;
   readonly started: Promise<void>;
@@ -41,6 +42,8 @@ export interface ShardPoolOptions {
   marks: ReadonlyMap<number, { epoch: bigint; position: bigint }>;
   /** A thread died: gives the rings of all producers with new ports, for the one that takes its place. */
   onRestart: (shard: number) => InboxHandle[];
+  /** A shard holds nothing of an orphan any more. */
+  onReleased: (shard: number, producer: number) => void;
   /** A shard is given up. */
   onFailed: (shard: number, error: ShardFailure) => void;
 }
@@ -90,6 +93,11 @@ export class ShardPool {
     this.#send(this.#seats[shard] as Seat, { type: 'register', inbox }, [inbox.port]);
   }
 
+  /** The producer's thread writes no more: `onReleased` follows, unless the shard ends before. */
+  orphan(shard: number, producer: number): void {
+    this.#send(this.#seats[shard] as Seat, { type: 'orphan', producer }, []);
+  }
+
   /** Tells all shards to flush, let go of everything and end; resolves when they have. */
   async stop(): Promise<void> {
     this.#stopping = true;
@@ -117,7 +125,7 @@ export class ShardPool {
     const seat: Seat = {
       shard,
       control: new MessageChannel().port1,
-      definitions: new Map(),
+      rings: new Map(),
       deaths: new Backoff(),
       appliedAtDeath: 0,
       started,
@@ -151,7 +159,8 @@ export class ShardPool {
       mark = undefined;
       inboxes = this.#options.onRestart(shard).map((inbox) => ({
         ...inbox,
-        definitions: (seat.definitions.get(inbox.producer) ?? []).filter((record) => record !== undefined),
+        definitions: seat.rings.get(inbox.producer)?.definitions ?? [],
+        begun: seat.rings.get(inbox.producer)?.begun ?? [],
       }));
     }
   }
@@ -174,12 +183,9 @@ export class ShardPool {
 
   #giveUp(seat: Seat, failure: ShardFailure): void {
     const { shard } = seat;
-    const { board, counters } = this.#options;
+    const { board } = this.#options;
     board.setState(shard, ShardState.failed);
-    board.settle(
-      counters.get(shard, 'operations') - counters.get(shard, 'applied'),
-      counters.get(shard, 'takenUnits') - counters.get(shard, 'appliedUnits'),
-    );
+    board.settleAll(shard);
     seat.settleStarted.reject(failure);
     this.#options.onFailed(shard, failure);
   }
@@ -228,13 +234,18 @@ export class ShardPool {
         seat.isRunning = true;
         seat.settleStarted.resolve();
         return;
-      case 'shard:shape:defined': {
-        const { producer, id, record } = notice;
-        const records = seat.definitions.get(producer) ?? [];
-        records[id] = record;
-        seat.definitions.set(producer, records);
+      case 'ring:shape:defined':
+      case 'ring:record:begun':
+      case 'ring:record:taken': {
+        const ring = seat.rings.get(notice.producer) ?? new RingKeeper();
+        seat.rings.set(notice.producer, ring);
+        ring.note(notice);
         return;
       }
+      case 'shard:producer:released':
+        seat.rings.delete(notice.producer);
+        this.#options.onReleased(seat.shard, notice.producer);
+        return;
       default:
         this.#options.options.onEvent(toEvent(notice));
     }
@@ -242,7 +253,10 @@ export class ShardPool {
 }
 
 function toEvent(
-  notice: Exclude<ShardNotice, { type: 'shard:thread:started' | 'shard:shape:defined' }>,
+  notice: Exclude<
+    ShardNotice,
+    RingNotice | { type: 'shard:thread:started' } | { type: 'shard:producer:released' }
+  >,
 ): ShardEvent {
   switch (notice.type) {
     case 'flush:transaction:failed':

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { ErrorRecord } from '../codec/reply.js';
 import type { ShardEvent, ShardStoreOptions } from '../shards.js';
 import type { InboxHandle } from './inbox.js';
+import type { RingNotice } from './ring-keeper.js';
 
 /** Where a shard's log is, and how it is written. */
 export interface ShardLogTask {
@@ -32,15 +33,20 @@ export interface ShardTask {
 }
 
 /** From the owner to a shard. */
-export type ShardCommand = { type: 'register'; inbox: InboxHandle } | { type: 'stop' };
+export type ShardCommand =
+  | { type: 'register'; inbox: InboxHandle }
+  /** The producer writes no more: its ring is to be read to the end, and forgotten. */
+  | { type: 'orphan'; producer: number }
+  | { type: 'stop' };
 
 type Crossing<Event> = Event extends { error: Error } ? Omit<Event, 'error'> & { error: ErrorRecord } : Event;
 
 /** From a shard to the owner: events, with errors as they cross threads. */
 export type ShardNotice =
   | { type: 'shard:thread:started' }
-  /** A producer defined a shape: a thread that takes this one's place has to know it. */
-  | { type: 'shard:shape:defined'; producer: number; id: number; record: Uint8Array }
+  | RingNotice
+  /** Nothing of an orphan is held here any more. */
+  | { type: 'shard:producer:released'; producer: number }
   | Crossing<Exclude<ShardEvent, { type: 'shard:thread:failed' | 'shard:thread:restarted' }>>;
 
 /** How a shard thread ended by itself: with an error that it cannot go on from, or because it was told to. */

@@ -84,6 +84,7 @@ export class Shard {
       onFlush: ({ requestId }, inbox) => this.#cycle.wait(inbox, requestId, this.#intake.position),
     });
     this.#drain = new Drain({
+      shard,
       board: this.#board,
       log: this.#log,
       intake: this.#intake,
@@ -118,17 +119,30 @@ export class Shard {
 
   readonly #onCommand = (command: ShardCommand): void => {
     if (command.type === 'register') this.#register(command.inbox);
+    else if (command.type === 'orphan') this.#orphan(command.producer);
     else this.#stopping = true;
     this.#pump();
   };
 
   #register(handle: InboxHandle): void {
-    const { producer } = handle;
-    this.#inboxes.push(
-      new Inbox(handle, this.#interner, (id, record) =>
-        this.#notify({ type: 'shard:shape:defined', producer, id, record }),
-      ),
-    );
+    const tally = this.#board.tally(this.#task.shard);
+    this.#inboxes.push(new Inbox(handle, tally, this.#interner, (notice) => this.#notify(notice)));
+    this.#counters.set(this.#task.shard, 'producers', this.#inboxes.length);
+  }
+
+  #orphan(producer: number): void {
+    const inbox = this.#inboxes.find((each) => each.producer === producer);
+    if (inbox !== undefined) inbox.isOrphan = true;
+  }
+
+  /** Forgets the producers that are no more, once their rings are read to the end. */
+  #releaseOrphans(): void {
+    for (const inbox of this.#inboxes.filter((each) => each.isOrphan && !each.hasRecords())) {
+      this.#inboxes.splice(this.#inboxes.indexOf(inbox), 1);
+      inbox.close();
+      this.#counters.set(this.#task.shard, 'producers', this.#inboxes.length);
+      this.#notify({ type: 'shard:producer:released', producer: inbox.producer });
+    }
   }
 
   /** Goes on where the progress mark stands, with what the log holds behind it. */
@@ -169,14 +183,9 @@ export class Shard {
   #countRecovered(operations: number, units: number): void {
     const { shard } = this.#task;
     const counters = this.#counters;
-    const [applied, appliedUnits] = [counters.get(shard, 'applied'), counters.get(shard, 'appliedUnits')];
-    this.#board.settle(
-      counters.get(shard, 'operations') - applied,
-      counters.get(shard, 'takenUnits') - appliedUnits,
-    );
-    this.#board.recover(operations, units);
-    counters.set(shard, 'operations', applied + operations);
-    counters.set(shard, 'takenUnits', appliedUnits + units);
+    this.#board.settleAll(shard);
+    this.#board.recover(shard, operations, units);
+    counters.set(shard, 'operations', counters.get(shard, 'applied') + operations);
     counters.add(shard, 'recovered', operations);
   }
 
@@ -188,6 +197,7 @@ export class Shard {
       if (this.#isRecovered) {
         this.#drain.run(this.#inboxes);
         this.#cycle.folded(this.#intake);
+        this.#releaseOrphans();
         if (performance.now() >= this.#syncAt) this.#sync();
       }
       this.#sleep();
@@ -201,10 +211,9 @@ export class Shard {
   #taken(): void {
     const { shard } = this.#task;
     const counters = this.#counters;
-    const { operations, units, position } = this.#drain;
+    const { operations, position } = this.#drain;
     this.#cycle.folded(this.#intake);
     counters.add(shard, 'operations', operations);
-    counters.add(shard, 'takenUnits', units);
     counters.set(shard, 'position', position);
     counters.set(shard, 'pendingGroups', this.#cycle.pendingGroups);
     if (this.#log.synced === this.#log.written) this.#syncAt = Number.POSITIVE_INFINITY;

@@ -139,7 +139,6 @@ export class StoreWork {
     counters.add(shard, 'flushes', 1);
     counters.addLatency(shard, durationMs);
     counters.add(shard, 'applied', operations);
-    counters.add(shard, 'appliedUnits', units);
     for (const unmatched of result.unmatched) {
       counters.add(shard, 'unmatched', unmatched.operations);
       this.#parts.notify({ type: 'flush:task:unmatched', shard, ...unmatched });
@@ -155,7 +154,7 @@ export class StoreWork {
     }
     counters.set(shard, 'pendingGroups', this.#parts.aggregator.groups);
     this.#parts.notify({ type: 'flush:transaction:committed', shard, groups, operations, durationMs });
-    this.#parts.board.settle(operations, units);
+    this.#parts.board.settle(shard, operations, units);
     this.#parts.cycle.commit(swapped, durationMs);
     this.#parts.onCommitted(swapped.position);
     // Who waits for the commit may look at the figures as soon as it hears of it.
