@@ -161,6 +161,7 @@ CREATE TABLE t AS SELECT f(1) AS a, f(2) AS b, ';' AS "c;";`;
     expect(names(await engineMigrations(store).migrate())).toEqual([
       '001_engine.sql',
       '002_dead_letters.sql',
+      '003_members.sql',
       '004_id_epoch.sql',
     ]);
     expect(await engineMigrations(store).migrate()).toEqual([]);
@@ -217,6 +218,7 @@ CREATE TABLE t AS SELECT f(1) AS a, f(2) AS b, ';' AS "c;";`;
       '002_b.sql',
       '002_dead_letters.sql',
       '003_c.sql',
+      '003_members.sql',
       '004_id_epoch.sql',
     ]);
     expect((await one.exec('SELECT n FROM a ORDER BY n')).rows).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);

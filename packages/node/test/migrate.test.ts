@@ -33,6 +33,7 @@ test('it applies the engine’s tables and the directory, one line per file, and
   expect(lines.map((line) => line.replace(/ \(\d+ ms\)$/, ''))).toEqual([
     'applied 001_engine.sql',
     'applied 002_dead_letters.sql',
+    'applied 003_members.sql',
     'applied 004_id_epoch.sql',
     'applied 001_posts.sql',
     'applied 002_likes.sql',
@@ -49,7 +50,7 @@ test('the database comes from a file or the environment, and the flag wins over 
   const config = join(root, 'zmsg.yaml');
   writeFileSync(config, `postgres_dsn: ${dsn}\n`);
   expect((await run(['--config', config])).stdout).toMatch(
-    /^applied 001_engine\.sql .*\napplied 002_dead_letters\.sql .*\napplied 004_id_epoch\.sql .*\n$/,
+    /^applied 001_engine\.sql .*\napplied 002_dead_letters\.sql .*\napplied 003_members\.sql .*\napplied 004_id_epoch\.sql .*\n$/,
   );
   expect((await run([], { ZMSG_POSTGRES_DSN: dsn })).stdout).toBe('nothing to apply\n');
   const nowhere = 'postgresql://u:geheim@127.0.0.1:1/d';
@@ -80,7 +81,7 @@ test('errors are one clear line without secrets, and exit code 1', async () => {
 test('with no database named, the embedded one under the data directory is migrated', async () => {
   const dataDir = join(root, 'data');
   const { code, stdout, stderr } = await run([dir], { ZMSG_DATA_DIR: dataDir });
-  expect({ code, lines: stdout.trim().split('\n').length }).toEqual({ code: 0, lines: 5 });
+  expect({ code, lines: stdout.trim().split('\n').length }).toEqual({ code: 0, lines: 6 });
   expect(stderr).toContain('embedded PostgreSQL');
   expect(existsSync(join(dataDir, 'postgres', 'PG_VERSION'))).toBe(true);
   expect(existsSync(join(root, '.zmsg'))).toBe(false);
