@@ -11,5 +11,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 30_000,
+    // What is waited for comes when the machine gets to it, not within vitest's second.
+    expect: { poll: { timeout: 30_000 } },
   },
 });
