@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BOUNDS } from '../dist/coherence/bounds.js';
 import type { ZMsg } from '../dist/index.js';
 import { type Fleet, openFleet } from './coherence-nodes.js';
@@ -52,6 +52,8 @@ let fleet: Fleet;
 beforeAll(async () => {
   fleet = await openFleet();
 });
+
+afterAll(() => fleet.close());
 
 test(
   'under cuts, half-open links and a Redis that restarts no read is older than the bound, and none is wrong',

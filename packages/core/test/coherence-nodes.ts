@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDatabase, type RedisServer, startRedis, startTcpProxy, type TcpProxy } from '@zmsg/testbed';
-import { afterAll, inject } from 'vitest';
+import { inject } from 'vitest';
 import { ZMsg, type ZMsgOptions } from '../dist/index.js';
 import { freshPrefix, open, statements } from './open-engine.js';
 
@@ -13,9 +13,11 @@ export interface Fleet {
   readonly redis: RedisServer;
   readonly dsn: string;
   readonly psql: ReturnType<typeof statements>;
+  /** To be called in `afterAll`: what is registered there from inside `beforeAll` would never run. */
+  close(): Promise<void>;
 }
 
-/** Three engines over one Redis of their own and one database, for all tests of a file. To be called in `beforeAll`. */
+/** Three engines over one Redis of their own and one database, for all tests of a file. */
 export async function openFleet(options: ZMsgOptions = {}): Promise<Fleet> {
   const redis = await startRedis();
   const dir = mkdtempSync(join(tmpdir(), 'zmsg-fleet-'));
@@ -23,13 +25,13 @@ export async function openFleet(options: ZMsgOptions = {}): Promise<Fleet> {
   const cachePrefix = freshPrefix();
   const nodes: ZMsg[] = [];
   const links: TcpProxy[] = [];
-  afterAll(async () => {
+  const close = async () => {
     for (const link of links) link.heal();
     await Promise.all(nodes.map((zm) => zm.close()));
     for (const link of links) link.close();
     await redis.destroy();
     rmSync(dir, { recursive: true, force: true });
-  });
+  };
   for (let n = 0; n < 3; n++) {
     const link = await startTcpProxy(redis.port);
     links.push(link);
@@ -53,6 +55,7 @@ export async function openFleet(options: ZMsgOptions = {}): Promise<Fleet> {
     redis,
     dsn,
     psql: statements(dsn),
+    close,
   };
 }
 

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { SharedLRU } from 'sharedarraybuffer-lru';
-import { beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type CoherenceEvent, sql, type ZMsg } from '../dist/index.js';
 import { Intents } from '../dist/write/intents.js';
 import { StrongWrites } from '../dist/write/strong-writes.js';
@@ -15,6 +15,8 @@ beforeAll(async () => {
   fleet = await openFleet();
   [a, b, c] = fleet.nodes;
 });
+
+afterAll(() => fleet.close());
 
 const PATIENT = { timeout: 30_000, interval: 5 };
 const read = async (zm: ZMsg, key: string) => (await zm.get(key))?.toString();
