@@ -5,7 +5,7 @@ import { openDatabase } from './fold-fixture.js';
 import { Race, TABLES } from './fold-race.js';
 import { aMode, aSequence, aStart } from './fold-sequence.js';
 
-const RUNS = Number(process.env.ZMSG_PROPERTY_RUNS ?? 600);
+const RUNS = Number(process.env.ZMSG_PROPERTY_RUNS ?? 1000);
 
 let client: pg.Client;
 let nextBase = 0;

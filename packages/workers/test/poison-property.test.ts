@@ -5,7 +5,7 @@ import { lettersOf, retryAll } from './dead-letter-fixture.js';
 import { type OperationInput, openDatabase } from './fold-fixture.js';
 import { WriteBehind } from './write-behind.js';
 
-const RUNS = Number(process.env.ZMSG_PROPERTY_RUNS ?? 600) / 10;
+const RUNS = Number(process.env.ZMSG_PROPERTY_RUNS ?? 1000) / 10;
 const ROWS = 6;
 
 const TABLES = (schema: string) => `

@@ -5,7 +5,7 @@ import type { WriteTask } from '../dist/index.js';
 import { content, extra, like, openDatabase, openShards, put, tag } from './shard-fixture.js';
 
 /** Sequences for each number of shards. */
-const RUNS = Number(process.env.ZMSG_PROPERTY_RUNS ?? 600);
+const RUNS = Number(process.env.ZMSG_PROPERTY_RUNS ?? 1000);
 
 type Step =
   | { do: 'flush' }
