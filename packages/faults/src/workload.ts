@@ -10,7 +10,7 @@ import type { WorkloadSpec } from './workload-spec.js';
  * standard input ends, then closes in an orderly way.
  */
 
-/** Every call must be settled within this time, whatever happens to the database or to a shard. */
+/** Some call must be settled within this time, whatever happens to the database or to a shard. */
 const CALL_LIMIT_MS = 30_000;
 const QUEUE_POLL_MS = 50;
 
