@@ -1,6 +1,5 @@
 import { counter, sql } from '@zmsg/core';
 import { contest } from '../contest.js';
-import { nanoseconds } from '../format.js';
 import type { Suite } from '../suite.js';
 
 const LOOP = 1_000;
@@ -8,32 +7,27 @@ const LOOP = 1_000;
 /** Calls that touch no server: they must cost next to nothing. */
 export const builders: Suite = {
   name: 'builders',
-  async run({ zm }, options) {
-    const loop = (name: string, call: (n: number) => unknown) => ({
+  async run(_stage, options) {
+    const loop = (name: string, does: string, call: (n: number) => unknown) => ({
       name,
+      does,
+      ours: true,
       operations: LOOP,
       run: () => {
         for (let n = 0; n < LOOP; n++) if (call(n) === undefined) throw new Error(`${name} gave nothing`);
       },
     });
-    const standings = await contest(
+    const build = await contest(
       [
-        loop('nextId', () => zm.nextId('feed')),
-        loop('sql build', (n) => sql('INSERT INTO feeds (id, content) VALUES (?, ?)', n, 'x').build()),
-        loop('counter build', (n) =>
+        loop('sql build', 'text and values', (n) =>
+          sql('INSERT INTO feeds (id, content) VALUES (?, ?)', n, 'x').build(),
+        ),
+        loop('counter build', 'a task for the shards', (n) =>
           counter('feed_meta', 'like_count').inc(1).where('id = ?', n).batchKey('meta').build(),
         ),
       ],
-      options,
+      { ...options, id: 'builders.build', title: 'Building a statement' },
     );
-    return {
-      title: 'Calls that touch no server',
-      figures: standings.map(({ name, nsPerOp, spread }) => ({
-        name,
-        value: nanoseconds(nsPerOp),
-        note: `spread ${spread.toFixed(2)}`,
-      })),
-      bars: [],
-    };
+    return { name: 'builders', title: 'Calls that touch no server', contests: [build] };
   },
 };

@@ -6,14 +6,16 @@ import { memoryDriver } from 'bentocache/drivers/memory';
 import { Cacheable } from 'cacheable';
 import { LRUCache } from 'lru-cache';
 import { SharedLRU } from 'sharedarraybuffer-lru';
+import { atLeast, atMost } from '../bar.js';
 import { type AccessOrder, accessOrder } from '../cache/access-order.js';
 import { readRates } from '../cache/read-rates.js';
 import { readKey as keyOf } from '../cache/reader-rounds.js';
 import type { ReaderTask } from '../cache/reader-task.js';
-import { type Contender, contest, type Rounds } from '../contest.js';
-import { nanoseconds, number, times } from '../format.js';
+import { type Contender, contest, type Rounds, ratioOf } from '../contest.js';
+import { number, times } from '../format.js';
+import type { Bar, Contest, Figure } from '../result.js';
 import type { Stage } from '../stage.js';
-import type { Figure, Suite, SuiteResult } from '../suite.js';
+import type { Suite } from '../suite.js';
 
 const LOOP = 2_000;
 const TTL_MS = 3_600_000;
@@ -21,7 +23,11 @@ const VALUE = Buffer.alloc(100, 'v');
 const KEYS = 100_000;
 const MANY_KEYS = 1_000_000;
 const WARM_UP_READS = 6_000_000;
-type Bars = SuiteResult['bars'];
+const SHARED = 'SharedLRU';
+const LRU = 'lru-cache';
+/** What has happened when the call has answered. */
+const COPIED = 'a value of its own';
+const THE_STORED = 'the object that was stored';
 
 /**
  * The shared cache beside caches on the heap of one thread. Every value that is read is checked. lru-cache and
@@ -31,29 +37,27 @@ export const cache: Suite = {
   name: 'cache',
   async run(stage, options) {
     const figures: Figure[] = [];
-    const bars: Bars = [];
+    const bars: Bar[] = [];
     const rounds = options.quick ? options : { rounds: 9, roundMs: 200 };
-    await compareGets(stage, rounds, options.quick, figures, bars);
-    await compareUniform(rounds, figures, bars);
-    await compareSets(rounds, figures, bars);
+    const contests = [
+      ...(await compareGets(stage, rounds, options.quick, bars)),
+      await compareUniform(rounds, bars),
+      await compareSets(rounds, bars),
+    ];
     await compareThreads(options.quick, figures, bars);
     compareMemory(options.quick ? 1 : 5, figures, bars);
     measureOverhead(figures, bars);
     return {
+      name: 'cache',
       title: 'Cache in shared memory, 20-character keys, 100-byte values, TTL of an hour',
+      contests,
       figures,
       bars,
     };
   },
 };
 
-async function compareGets(
-  stage: Stage,
-  rounds: Rounds,
-  quick: boolean,
-  figures: Figure[],
-  bars: Bars,
-): Promise<void> {
+async function compareGets(stage: Stage, rounds: Rounds, quick: boolean, bars: Bar[]): Promise<Contest[]> {
   const keys = Array.from({ length: KEYS }, (_, i) => keyOf(i));
   const order = accessOrder(KEYS, 0.99);
   const shared = SharedLRU.create({ maxBytes: 64 << 20 });
@@ -79,30 +83,39 @@ async function compareGets(
     shared.get(key);
     lru.get(key);
   }
-  const standings = await contest(
+  const hits = await contest(
     [
-      reading('Map get (no bound, no TTL)', order, (i) => map.get(keys[i] as string)),
-      reading('lru-cache get', order, (i) => lru.get(keys[i] as string)),
-      reading('SharedLRU get', order, (i) => shared.get(keys[i] as string)),
-      reading('lru-cache get, fresh key', order, (i) => lru.get(keyOf(i))),
-      reading('SharedLRU get, fresh key', order, (i) => shared.get(keyOf(i))),
-      awaiting('await bentocache get (memory)', LOOP, order, (i) =>
+      reading(SHARED, true, order, (i) => shared.get(keys[i] as string)),
+      reading(LRU, false, order, (i) => lru.get(keys[i] as string)),
+      reading('Map (no bound, no TTL)', false, order, (i) => map.get(keys[i] as string)),
+      awaiting('await bentocache (memory)', THE_STORED, LOOP, order, (i) =>
         bento.get<Buffer>({ key: keys[i] as string }),
       ),
-      awaiting('await cacheable get (memory)', LOOP, order, (i) => cacheable.get<Buffer>(keys[i] as string)),
-      awaiting('await ioredis GET', 20, order, () => stage.redis.getBuffer('bench:cache')),
+      awaiting('await cacheable (memory)', THE_STORED, LOOP, order, (i) =>
+        cacheable.get<Buffer>(keys[i] as string),
+      ),
+      awaiting('await ioredis GET', 'a round trip on loopback', 20, order, () =>
+        stage.redis.getBuffer('bench:cache'),
+      ),
     ],
-    rounds,
+    { ...rounds, id: 'cache.zipf', title: 'get, Zipf 0.99 over 100 k keys' },
   );
-  for (const each of standings)
-    figures.push(figure(`${each.name}, Zipf 0.99, 100 k`, each.nsPerOp, each.spread));
-  const ns = standings.map((each) => each.nsPerOp) as [number, number, number, number, number];
-  bars.push(atMost('get, Zipf 0.99 of 100 k keys, against lru-cache', ns[2] / ns[1], 1));
-  bars.push(atMost('get, fresh keys, against lru-cache', ns[4] / ns[3], 1.5));
+  const fresh = await contest(
+    [
+      reading(SHARED, true, order, (i) => shared.get(keyOf(i))),
+      reading(LRU, false, order, (i) => lru.get(keyOf(i))),
+    ],
+    { ...rounds, id: 'cache.fresh', title: 'The same, each key built for its call, as from a request' },
+  );
+  bars.push(
+    atMost('cache.zipf', 'get, Zipf 0.99 of 100 k keys, against lru-cache', ratioOf(hits, SHARED, LRU), 1),
+    atMost('cache.fresh', 'get, fresh keys, against lru-cache', ratioOf(fresh, SHARED, LRU), 1.5),
+  );
   await bento.disconnectAll();
+  return [hits, fresh];
 }
 
-async function compareUniform(rounds: Rounds, figures: Figure[], bars: Bars): Promise<void> {
+async function compareUniform(rounds: Rounds, bars: Bar[]): Promise<Contest> {
   const keys = Array.from({ length: MANY_KEYS }, (_, i) => keyOf(i));
   const order = accessOrder(MANY_KEYS, 0, 1 << 22);
   const shared = SharedLRU.create({ maxBytes: 320 << 20 });
@@ -111,21 +124,26 @@ async function compareUniform(rounds: Rounds, figures: Figure[], bars: Bars): Pr
     shared.set(key, VALUE, { ttl: TTL_MS });
     lru.set(key, Buffer.from(VALUE));
   }
-  const [theirs, ours] = await contest(
+  const uniform = await contest(
     [
-      reading('lru-cache get', order, (i) => lru.get(keys[i] as string)),
-      reading('SharedLRU get', order, (i) => shared.get(keys[i] as string)),
+      reading(SHARED, true, order, (i) => shared.get(keys[i] as string)),
+      reading(LRU, false, order, (i) => lru.get(keys[i] as string)),
     ],
-    rounds,
+    { ...rounds, id: 'cache.uniform', title: 'get, uniform over 1 M keys' },
   );
-  if (theirs === undefined || ours === undefined) return;
-  for (const each of [theirs, ours])
-    figures.push(figure(`${each.name}, uniform, 1 M`, each.nsPerOp, each.spread));
-  bars.push(atMost('get, uniform over 1 M keys, against lru-cache', ours.nsPerOp / theirs.nsPerOp, 2));
+  bars.push(
+    atMost(
+      'cache.uniform',
+      'get, uniform over 1 M keys, against lru-cache',
+      ratioOf(uniform, SHARED, LRU),
+      2,
+    ),
+  );
+  return uniform;
 }
 
 /** Room for about half of the keys. */
-async function compareSets(rounds: Rounds, figures: Figure[], bars: Bars): Promise<void> {
+async function compareSets(rounds: Rounds, bars: Bar[]): Promise<Contest> {
   const keys = Array.from({ length: KEYS }, (_, i) => keyOf(i));
   const order = accessOrder(KEYS, 0);
   const shared = SharedLRU.create({ maxBytes: 8 << 20 });
@@ -133,23 +151,18 @@ async function compareSets(rounds: Rounds, figures: Figure[], bars: Bars): Promi
   const room = shared.stats().entries;
   const lru = new LRUCache<string, Buffer>({ max: room, ttl: TTL_MS });
   for (const key of keys) lru.set(key, VALUE);
-  const [theirs, ours] = await contest(
+  const sets = await contest(
     [
-      writing('lru-cache set', order, (i) => lru.set(keys[i] as string, VALUE)),
-      writing('SharedLRU set', order, (i) => shared.set(keys[i] as string, VALUE, { ttl: TTL_MS })),
+      writing(SHARED, true, order, (i) => shared.set(keys[i] as string, VALUE, { ttl: TTL_MS })),
+      writing(LRU, false, order, (i) => lru.set(keys[i] as string, VALUE)),
     ],
-    rounds,
+    { ...rounds, id: 'cache.set', title: `set with eviction, room for ${number(room)} of 100 k keys` },
   );
-  if (theirs === undefined || ours === undefined) return;
-  for (const each of [theirs, ours]) {
-    figures.push(
-      figure(`${each.name} with eviction, room for ${number(room)} of 100 k`, each.nsPerOp, each.spread),
-    );
-  }
-  bars.push(atMost('set with eviction, against lru-cache', ours.nsPerOp / theirs.nsPerOp, 3));
+  bars.push(atMost('cache.set', 'set with eviction, against lru-cache', ratioOf(sets, SHARED, LRU), 3));
+  return sets;
 }
 
-async function compareThreads(quick: boolean, figures: Figure[], bars: Bars): Promise<void> {
+async function compareThreads(quick: boolean, figures: Figure[], bars: Bar[]): Promise<void> {
   const shared = SharedLRU.create({ maxBytes: 64 << 20 });
   for (let i = 0; i < KEYS; i++) shared.set(keyOf(i), VALUE, { ttl: TTL_MS });
   const start = (task: ReaderTask) =>
@@ -157,35 +170,36 @@ async function compareThreads(quick: boolean, figures: Figure[], bars: Bars): Pr
       workerData: { handle: shared.handle, task },
     });
   const { one, two } = await readRates(start, KEYS, quick ? 3 : 9);
-  figures.push({ name: 'one thread reading, Zipf 0.99, 100 k', value: `${number(one)} gets/s` });
-  figures.push({ name: 'two threads reading the same', value: `${number(two)} gets/s` });
-  bars.push(atLeast('two threads against one', two / one, 1.8));
+  figures.push(
+    { id: 'cache.threads.1', name: 'gets of one thread, Zipf 0.99, 100 k', value: one, unit: '/s' },
+    { id: 'cache.threads.2', name: 'gets of two threads', value: two, unit: '/s' },
+  );
+  bars.push(atLeast('cache.threads', 'two threads against one', two / one, 1.8));
 }
 
 /** In processes of their own, in turns: a pause of a few milliseconds is soon twice as long for another reason. */
-function compareMemory(rounds: number, figures: Figure[], bars: Bars): void {
+function compareMemory(rounds: number, figures: Figure[], bars: Bar[]): void {
   const fills = Array.from({ length: rounds }, () => [fill('none'), fill('SharedLRU')] as const);
   const lru = fill('lru-cache');
   const empty = middle(fills.map(([each]) => each));
   const shared = middle(fills.map(([, each]) => each));
-  const mib = (bytes: number) => bytes / 2 ** 20;
   for (const [name, filled] of [
-    ['lru-cache', lru],
-    ['SharedLRU', shared],
+    [LRU, lru],
+    [SHARED, shared],
   ] as const) {
     figures.push({
-      name: `1 M entries of 200 bytes in ${name}`,
-      value: `${number(mib(filled.heapBytes))} MiB of heap`,
-      note: `a forced major GC takes ${number(filled.gcMs / empty.gcMs)} × that of an empty process`,
+      id: `cache.heap.${name}`,
+      name: `heap of 1 M entries of 200 bytes in ${name}`,
+      value: filled.heapBytes,
+      unit: 'bytes',
+      note: `a forced major GC takes ${times(filled.gcMs / empty.gcMs)} that of an empty process`,
     });
   }
-  bars.push({
-    name: 'heap of 1 M entries',
-    target: '≤ 20 MB',
-    measured: `${number(shared.heapBytes / 1e6)} MB`,
-    met: shared.heapBytes <= 20e6 && shared.entries === lru.entries,
-  });
-  bars.push(atMost('major GC with 1 M entries, against an empty process', shared.gcMs / empty.gcMs, 1.5));
+  if (shared.entries !== lru.entries) throw new Error(`${shared.entries} of ${lru.entries} entries are held`);
+  bars.push(
+    atMost('cache.heap', 'heap of 1 M entries', shared.heapBytes, 20e6, 'bytes'),
+    atMost('cache.gc', 'major GC with 1 M entries, against an empty process', shared.gcMs / empty.gcMs, 1.5),
+  );
 }
 
 interface Filled {
@@ -205,7 +219,7 @@ function fill(which: string): Filled {
 }
 
 /** What is neither key nor value, of all the memory that the cache may use, per entry that it holds when it is full. */
-function measureOverhead(figures: Figure[], bars: Bars): void {
+function measureOverhead(figures: Figure[], bars: Bar[]): void {
   for (const valueBytes of [100, 200, 1_000]) {
     const maxBytes = 64 << 20;
     const shared = SharedLRU.create({ maxBytes });
@@ -213,25 +227,25 @@ function measureOverhead(figures: Figure[], bars: Bars): void {
     const count = Math.ceil((2 * maxBytes) / valueBytes);
     for (let i = 0; i < count; i++) shared.set(keyOf(i), value, { ttl: TTL_MS });
     const overhead = maxBytes / shared.stats().entries - valueBytes - keyOf(0).length;
-    figures.push({
-      name: `overhead per entry, ${valueBytes}-byte values`,
-      value: `${number(overhead)} bytes`,
-    });
-    if (valueBytes > 200) continue;
-    bars.push({
-      name: `overhead per entry, ${valueBytes}-byte values`,
-      target: '≤ 48 bytes',
-      measured: `${number(overhead)} bytes`,
-      met: overhead <= 48,
-    });
+    const name = `overhead per entry, ${valueBytes}-byte values`;
+    figures.push({ id: `cache.overhead.${valueBytes}`, name, value: overhead, unit: 'bytes' });
+    if (valueBytes <= 200) bars.push(atMost(`cache.overhead.${valueBytes}`, name, overhead, 48, 'bytes'));
   }
 }
 
-function looping(name: string, order: AccessOrder, step: (i: number) => void): Contender {
+function looping(
+  name: string,
+  does: string,
+  ours: boolean,
+  order: AccessOrder,
+  step: (i: number) => void,
+): Contender {
   let at = 0;
   const mask = order.length - 1;
   return {
     name,
+    does,
+    ours,
     operations: LOOP,
     run: () => {
       for (let n = 0; n < LOOP; n++) step(order[at++ & mask] as number);
@@ -239,20 +253,26 @@ function looping(name: string, order: AccessOrder, step: (i: number) => void): C
   };
 }
 
-function reading(name: string, order: AccessOrder, get: (i: number) => Buffer | undefined): Contender {
-  return looping(name, order, (i) => {
+function reading(
+  name: string,
+  ours: boolean,
+  order: AccessOrder,
+  get: (i: number) => Buffer | undefined,
+): Contender {
+  return looping(name, ours ? COPIED : THE_STORED, ours, order, (i) => {
     if (get(i)?.length !== VALUE.length) throw new Error('a miss was measured');
   });
 }
 
-function writing(name: string, order: AccessOrder, set: (i: number) => unknown): Contender {
-  return looping(name, order, (i) => {
+function writing(name: string, ours: boolean, order: AccessOrder, set: (i: number) => unknown): Contender {
+  return looping(name, ours ? 'copied into shared memory' : 'kept by reference', ours, order, (i) => {
     if (!set(i)) throw new Error('a set was refused');
   });
 }
 
 function awaiting(
   name: string,
+  does: string,
   operations: number,
   order: AccessOrder,
   get: (i: number) => Promise<Buffer | null | undefined>,
@@ -261,6 +281,7 @@ function awaiting(
   const mask = order.length - 1;
   return {
     name,
+    does,
     operations,
     run: async () => {
       for (let n = 0; n < operations; n++) {
@@ -269,16 +290,4 @@ function awaiting(
       }
     },
   };
-}
-
-function figure(name: string, ns: number, spread: number): Figure {
-  return { name, value: nanoseconds(ns), note: `spread ${spread.toFixed(2)}` };
-}
-
-function atMost(name: string, ratio: number, bound: number): Bars[number] {
-  return { name, target: `≤ ${bound} ×`, measured: times(ratio), met: ratio <= bound };
-}
-
-function atLeast(name: string, ratio: number, bound: number): Bars[number] {
-  return { name, target: `≥ ${bound} ×`, measured: times(ratio), met: ratio >= bound };
 }

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { ZMsg } from '@zmsg/core';
-import { contest, type Standing } from '../contest.js';
-import { number, times } from '../format.js';
+import { atLeast, atMost } from '../bar.js';
+import { contest, ratioOf } from '../contest.js';
+import { number } from '../format.js';
 import { inFlight } from '../in-flight.js';
 import type { Stage } from '../stage.js';
 import type { Suite } from '../suite.js';
@@ -12,6 +13,8 @@ const VALUE = Buffer.alloc(100, 'v');
 const TTL_MS = 3_600_000;
 /** Longest wait for one invalidation; then it counts as this long. */
 const LOST_MS = 5_000;
+const CACHE_ONLY = 'cacheOnly';
+const SET = 'SET, each awaited (ioredis)';
 
 /**
  * Two nodes over one Redis. `cacheOnly` puts a value into L1 and L2 and tells the other node, 1,000 in
@@ -30,56 +33,50 @@ export const coherence: Suite = {
     try {
       const key = (n: number) => `bench_${(n * 7919) % KEYS}`;
       const cacheOnly = {
-        name: 'cacheOnly, L1 and L2 and told to the other node',
+        name: CACHE_ONLY,
+        does: 'in L1 and Redis, and told to the other node',
+        ours: true,
         operations: count,
         run: () => inFlight(count, IN_FLIGHT, (n) => a.cacheOnly(key(n), VALUE)),
       };
       const set = {
-        name: 'SET, each awaited (ioredis)',
+        name: SET,
+        does: 'in Redis',
         operations: single,
         run: async () => {
           for (let n = 0; n < single; n++) await redis.set(key(n), VALUE, 'PX', TTL_MS);
         },
       };
-      const standings = await contest([cacheOnly, set], options);
-      const [ours, theirs] = standings as [Standing, Standing];
+      const puts = await contest([cacheOnly, set], {
+        ...options,
+        id: 'coherence.puts',
+        title: `Values of ${VALUE.length} bytes, ${number(IN_FLIGHT)} in flight`,
+        show: 'rate',
+      });
       const idle = await ages(a, b, rounds, false);
       const busy = await ages(a, b, rounds, true);
       const gaps = b.stats().coherence?.gaps ?? Number.NaN;
-      const ratio = theirs.nsPerOp / ours.nsPerOp;
-      const worst = Math.max(idle.p99, busy.p99);
+      const seen = (id: string, name: string, value: number, note?: string) =>
+        ({ id: `coherence.${id}`, name, value, unit: 'ms', ...(note && { note }) }) as const;
       return {
-        title: `Two nodes over one Redis, ${number(IN_FLIGHT)} in flight, values of ${VALUE.length} bytes`,
+        name: 'coherence',
+        title: 'Two nodes over one Redis',
+        contests: [puts],
         figures: [
-          ...standings.map(({ name, nsPerOp, spread }) => ({
-            name,
-            value: `${number(1e9 / nsPerOp)} ops/s`,
-            note: `spread ${spread.toFixed(2)}`,
-          })),
-          {
-            name: 'a write seen by the other node, idle',
-            value: `p50 ${ms(idle.p50)}`,
-            note: `p99 ${ms(idle.p99)}`,
-          },
-          {
-            name: 'the same, both nodes writing',
-            value: `p50 ${ms(busy.p50)}`,
-            note: `p99 ${ms(busy.p99)}, ${gaps} gaps`,
-          },
+          seen('idle.p50', 'a write seen by the other node, idle, p50', idle.p50),
+          seen('idle.p99', 'p99', idle.p99),
+          seen('busy.p50', 'the same, both nodes writing, p50', busy.p50),
+          seen('busy.p99', 'p99', busy.p99, `${gaps} gaps`),
         ],
         bars: [
-          {
-            name: '`cacheOnly` against awaited SETs',
-            target: '≥ 10 ×',
-            measured: times(ratio),
-            met: ratio >= 10,
-          },
-          {
-            name: 'a write seen by the other node, p99',
-            target: '≤ 50 ms',
-            measured: ms(worst),
-            met: worst <= 50,
-          },
+          atLeast('coherence.sets', '`cacheOnly` against awaited SETs', ratioOf(puts, SET, CACHE_ONLY), 10),
+          atMost(
+            'coherence.p99',
+            'a write seen by the other node, p99',
+            Math.max(idle.p99, busy.p99),
+            50,
+            'ms',
+          ),
         ],
       };
     } finally {
@@ -131,8 +128,4 @@ async function keepWriting(zm: ZMsg, node: number, isRunning: () => boolean): Pr
     await inFlight(20, 20, (at) => zm.cacheOnly(`busy_${node}_${(n * 20 + at) % KEYS}`, VALUE));
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-}
-
-function ms(value: number): string {
-  return `${value.toFixed(value < 10 ? 2 : 0)} ms`;
 }

@@ -1,12 +1,19 @@
 import { counter, type Durability } from '@zmsg/core';
-import { contest, type Standing } from '../contest.js';
-import { number, times } from '../format.js';
+import { atLeast } from '../bar.js';
+import { contest, ratioOf } from '../contest.js';
+import { number } from '../format.js';
 import { inFlight } from '../in-flight.js';
 import type { Suite } from '../suite.js';
 
 const POSTS = 10_000;
 const IN_FLIGHT = 1_000;
-const LEVELS: readonly Durability[] = ['always', 'interval', 'off'];
+const LEVELS: readonly [Durability, string][] = [
+  ['always', 'on disk in the log'],
+  ['interval', 'in the log, on disk within a second'],
+  ['off', 'taken by the shard'],
+];
+const nameOf = (durability: Durability) => `cacheAndPeriodicStore, ${durability}`;
+const UPDATE = 'one awaited UPDATE each (pg pool)';
 
 /**
  * The same likes, 1,000 in flight: through the shards at each level of durability, and as one awaited
@@ -28,8 +35,10 @@ export const counters: Suite = {
     const id = (n: number) => ids[(n * 7919) % POSTS] as string;
     let folded = 0;
     let single = 0;
-    const periodic = LEVELS.map((durability) => ({
-      name: `cacheAndPeriodicStore, ${durability}`,
+    const periodic = LEVELS.map(([durability, does]) => ({
+      name: nameOf(durability),
+      does,
+      ours: true,
       operations: count,
       run: async () => {
         folded += count;
@@ -46,7 +55,8 @@ export const counters: Suite = {
       },
     }));
     const update = {
-      name: 'one awaited UPDATE each (pg pool)',
+      name: UPDATE,
+      does: 'on disk in PostgreSQL',
       operations: count / 10,
       run: async () => {
         single += count / 10;
@@ -55,36 +65,35 @@ export const counters: Suite = {
         );
       },
     };
-    const standings = await contest([...periodic, update], options);
-    const [always, , off, theirs] = standings as [Standing, Standing, Standing, Standing];
+    const likes = await contest([...periodic, update], {
+      ...options,
+      id: 'counters.likes',
+      title: `${number(IN_FLIGHT)} in flight, ${number(POSTS)} rows (sums checked)`,
+      show: 'rate',
+    });
     await zm.flush();
     const { rows } = await pool.query('SELECT sum(a)::bigint AS a, sum(b)::bigint AS b FROM bench_counters');
     const [sums] = rows as { a: string; b: string }[];
     if (Number(sums?.a) !== folded || Number(sums?.b) !== single) {
       throw new Error(`wrong sums: ${JSON.stringify(sums)} instead of ${folded} and ${single}`);
     }
-    const againstUpdates = theirs.nsPerOp / always.nsPerOp;
-    const againstOff = off.nsPerOp / always.nsPerOp;
     return {
-      title: `Counters, ${number(IN_FLIGHT)} in flight, ${number(POSTS)} rows (sums checked)`,
-      figures: standings.map(({ name, nsPerOp, spread }) => ({
-        name,
-        value: `${number(1e9 / nsPerOp)} ops/s`,
-        note: `spread ${spread.toFixed(2)}`,
-      })),
+      name: 'counters',
+      title: 'Counters',
+      contests: [likes],
       bars: [
-        {
-          name: '`always` against awaited UPDATEs',
-          target: '≥ 20 ×',
-          measured: times(againstUpdates),
-          met: againstUpdates >= 20,
-        },
-        {
-          name: '`always` against `off`',
-          target: '≥ 0.5 ×',
-          measured: times(againstOff),
-          met: againstOff >= 0.5,
-        },
+        atLeast(
+          'counters.updates',
+          '`always` against awaited UPDATEs',
+          ratioOf(likes, UPDATE, nameOf('always')),
+          20,
+        ),
+        atLeast(
+          'counters.off',
+          '`always` against `off`',
+          ratioOf(likes, nameOf('off'), nameOf('always')),
+          0.5,
+        ),
       ],
     };
   },

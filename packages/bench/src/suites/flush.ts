@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { counter, ZMsg } from '@zmsg/core';
 import pg from 'pg';
-import { number, times } from '../format.js';
+import { atLeast } from '../bar.js';
+import { median } from '../contest.js';
+import { number } from '../format.js';
 import { inFlight } from '../in-flight.js';
 import type { Suite } from '../suite.js';
 
@@ -44,16 +46,17 @@ export const flush: Suite = {
     if (sums[0].a !== rounds || sums[0].b !== rounds * single) {
       throw new Error(`wrong counts: ${JSON.stringify(sums[0])}`);
     }
-    const ratio = median(ours) / median(theirs);
+    const rate = (id: string, name: string, rates: readonly number[]) =>
+      ({ id: `flush.${id}`, name, value: median(rates), unit: '/s' }) as const;
     return {
+      name: 'flush',
       title: `Flush of ${number(rows)} rows (every one checked)`,
+      contests: [],
       figures: [
-        { name: 'flushed by 16 shards', value: `${number(median(ours))} rows/s` },
-        { name: 'one prepared UPDATE per row, one transaction', value: `${number(median(theirs))} rows/s` },
+        rate('ours', 'rows flushed by 16 shards', ours),
+        rate('theirs', 'rows by one prepared UPDATE each, in one transaction', theirs),
       ],
-      bars: [
-        { name: 'against one UPDATE per row', target: '≥ 10 ×', measured: times(ratio), met: ratio >= 10 },
-      ],
+      bars: [atLeast('flush.updates', 'against one UPDATE per row', median(ours) / median(theirs), 10)],
     };
   },
 };
@@ -74,8 +77,4 @@ async function secondsOf(work: () => Promise<void>): Promise<number> {
   const started = performance.now();
   await work();
   return (performance.now() - started) / 1_000;
-}
-
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;
 }

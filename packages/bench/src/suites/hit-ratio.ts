@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { readTrace } from '@zmsg/node';
+import { atLeast } from '../bar.js';
 import { generatedLoads } from '../hit-ratio/generated-loads.js';
 import { type Load, loadOf } from '../hit-ratio/load.js';
 import { beladyHits } from '../hit-ratio/policies/belady.js';
@@ -10,7 +11,8 @@ import { S3Fifo } from '../hit-ratio/policies/s3-fifo.js';
 import { Sieve } from '../hit-ratio/policies/sieve.js';
 import { WTinyLfu } from '../hit-ratio/policies/w-tiny-lfu.js';
 import { playOnSharedLru, sharedLruRoom } from '../hit-ratio/shared-lru-room.js';
-import type { LocalSuite, SuiteResult } from '../suite.js';
+import type { Figure, SuiteResult } from '../result.js';
+import type { LocalSuite } from '../suite.js';
 
 const REFERENCES: readonly [string, PolicyMaker][] = [
   ['FIFO', Fifo],
@@ -59,7 +61,7 @@ async function loadOfTrace(file: string, accesses: number): Promise<Load> {
 
 function measure(loads: readonly Load[], rooms: readonly number[]): SuiteResult {
   const sharedRooms = new Map(rooms.map((room) => [room, sharedLruRoom(room)]));
-  const figures: SuiteResult['figures'] = [];
+  const figures: Figure[] = [];
   const againstLru: number[] = [];
   const againstS3Fifo: number[] = [];
   for (const load of loads) {
@@ -73,8 +75,10 @@ function measure(loads: readonly Load[], rooms: readonly number[]): SuiteResult 
       againstLru.push(percent(hits) - (ratios.get('LRU') as number));
       againstS3Fifo.push(percent(hits) - (ratios.get('S3-FIFO') as number));
       figures.push({
+        id: `hit-ratio.${load.name}.${room}`,
         name: `${load.name}, ${room.toLocaleString('en-US')} entries`,
-        value: `${percent(hits).toFixed(2)} %`,
+        value: percent(hits),
+        unit: '%',
         note: `${[...ratios].map(([name, ratio]) => `${name} ${ratio.toFixed(2).padStart(5)}`).join('  ')}  (held ${held.toLocaleString('en-US')})`,
       });
     }
@@ -82,21 +86,13 @@ function measure(loads: readonly Load[], rooms: readonly number[]): SuiteResult 
   const worst = Math.min(...againstLru);
   const mean = againstS3Fifo.reduce((sum, points) => sum + points, 0) / againstS3Fifo.length;
   return {
+    name: 'hit-ratio',
     title: 'Hit ratio of SharedLRU, beside policies with room for as many entries',
+    contests: [],
     figures,
     bars: [
-      {
-        name: 'against LRU, where it compares worst',
-        target: `≥ -${BELOW_LRU} points`,
-        measured: points(worst),
-        met: worst >= -BELOW_LRU,
-      },
-      {
-        name: 'against S3-FIFO, on average',
-        target: '≥ 0 points',
-        measured: points(mean),
-        met: mean >= 0,
-      },
+      atLeast('hit-ratio.lru', 'against LRU, where it compares worst', worst, -BELOW_LRU, 'points'),
+      atLeast('hit-ratio.s3-fifo', 'against S3-FIFO, on average', mean, 0, 'points'),
     ],
   };
 }
@@ -105,8 +101,4 @@ function play({ accesses }: Load, policy: InstanceType<PolicyMaker>): number {
   let hits = 0;
   for (let at = 0; at < accesses.length; at += 1) if (policy.access(accesses[at] as number)) hits += 1;
   return hits;
-}
-
-function points(value: number): string {
-  return `${value >= 0 ? '+' : ''}${value.toFixed(2)} points`;
 }

@@ -4,16 +4,21 @@ import { IdGenerator } from '@zmsg/core/ids';
 import hyperid from 'hyperid';
 import { Snowflake as NodeSnowflake } from 'nodejs-snowflake';
 import type { Pool } from 'pg';
-import { type Contender, contest, type Rounds, type Standing } from '../contest.js';
-import { nanoseconds, number, times } from '../format.js';
+import { atLeast, atMost } from '../bar.js';
+import { type Contender, contest, median, type Rounds, ratioOf } from '../contest.js';
+import { number } from '../format.js';
 import { issuingRate } from '../ids/issuing-rate.js';
-import type { Figure, Suite, SuiteResult } from '../suite.js';
+import type { Bar, Contest, Figure } from '../result.js';
+import type { Suite } from '../suite.js';
 
 const EPOCH_MS = Date.UTC(2024, 0, 1);
 /** Of the layout: 12 bits of sequence. */
 const LIMIT_PER_MS = 4_096;
 const THREADS = 2;
-type Bars = SuiteResult['bars'];
+const CLOCK = 'Date.now()';
+const NEXT_ID = "nextId('feed')";
+const NODE_SNOWFLAKE = 'nodejs-snowflake';
+const SAPPHIRE = '@sapphire/snowflake';
 
 /**
  * Ids beside `Date.now()`, without which no such id can be made, and beside other makers of them.
@@ -32,77 +37,68 @@ export const ids: Suite = {
   name: 'ids',
   async run({ zm, pool }, options) {
     const figures: Figure[] = [];
-    const bars: Bars = [];
+    const bars: Bar[] = [];
     // Most of a millisecond is waited away and not counted: 20 ms are some 500 bursts, and half a second.
     const rounds = options.quick ? { rounds: 2, roundMs: 5 } : { rounds: 9, roundMs: 20 };
-    await compareMakers(zm, rounds, figures, bars);
-    await compareFew(zm, rounds, figures);
-    await compareUsed(zm, rounds, figures);
+    const makers = await compareMakers(zm, rounds, bars);
+    const contests = [makers, ...(await compareFew(zm, rounds)), await compareUsed(zm, rounds)];
     await measureLimit(pool, options.quick, figures, bars);
-    return { title: 'Ids: as text, in bursts at the beginning of a millisecond', figures, bars };
+    const title = 'Ids: as text, in bursts at the beginning of a millisecond';
+    return { name: 'ids', title, contests, figures, bars };
   },
 };
 
-async function compareMakers(zm: ZMsg, rounds: Rounds, figures: Figure[], bars: Bars): Promise<void> {
-  const makers = peers();
-  const standings = await contest(
+async function compareMakers(zm: ZMsg, rounds: Rounds, bars: Bar[]): Promise<Contest> {
+  const makers = await contest(
     [
-      burst('Date.now()', 500, () => Date.now()),
-      burst("nextId('feed')", 500, () => zm.nextId('feed')),
-      burst('nextId of two prefixes in turn', 500, (n) => zm.nextId(n & 1 ? 'feed' : 'tag')),
-      ...makers.map(({ name, make }) => burst(name, 500, make)),
+      burst(CLOCK, 500, () => Date.now()),
+      nextId(zm, 500),
+      burst('nextId of two prefixes in turn', 500, (n) => zm.nextId(n & 1 ? 'feed' : 'tag'), true),
+      ...peers().map(({ name, make }) => burst(name, 500, make)),
     ],
-    rounds,
+    { ...rounds, id: 'ids.500', title: '500 per millisecond' },
   );
-  figures.push(...standings.map((standing) => figure(standing, '500 per ms')));
-  const [clock, ours, , node, sapphire] = standings as [Standing, Standing, Standing, Standing, Standing];
-  bars.push({
-    name: 'nextId against Date.now()',
-    target: '≤ 1.5 ×',
-    measured: times(ours.nsPerOp / clock.nsPerOp),
-    met: ours.nsPerOp <= 1.5 * clock.nsPerOp,
-  });
+  bars.push(atMost('ids.clock', 'nextId against Date.now()', ratioOf(makers, NEXT_ID, CLOCK), 1.5));
   // hyperid's are no 64-bit ids, so it is not in the race.
-  const ratio = Math.min(node.nsPerOp, sapphire.nsPerOp) / ours.nsPerOp;
-  bars.push({
-    name: 'nextId against the faster of the two snowflakes',
-    target: '≥ 2 ×',
-    measured: times(ratio),
-    met: ratio >= 2,
-  });
+  const faster = Math.min(ratioOf(makers, NODE_SNOWFLAKE, NEXT_ID), ratioOf(makers, SAPPHIRE, NEXT_ID));
+  bars.push(atLeast('ids.snowflakes', 'nextId against the faster of the two snowflakes', faster, 2));
+  return makers;
 }
 
-async function compareFew(zm: ZMsg, rounds: Rounds, figures: Figure[]): Promise<void> {
-  for (const operations of [100, 10]) {
-    const standings = await contest(
+function compareFew(zm: ZMsg, rounds: Rounds): Promise<Contest[]> {
+  return inTurn([100, 10], (operations) =>
+    contest(
       [
-        burst('Date.now()', operations, () => Date.now()),
-        burst("nextId('feed')", operations, () => zm.nextId('feed')),
+        burst(CLOCK, operations, () => Date.now()),
+        nextId(zm, operations),
         ...peers().map(({ name, make }) => burst(name, operations, make)),
       ],
-      { ...rounds, roundMs: (rounds.roundMs * operations) / 500 },
-    );
-    figures.push(...standings.map((standing) => figure(standing, `${operations} per ms`)));
-  }
+      {
+        rounds: rounds.rounds,
+        roundMs: (rounds.roundMs * operations) / 500,
+        id: `ids.${operations}`,
+        title: `${operations} per millisecond`,
+      },
+    ),
+  );
 }
 
 /**
  * V8 joins strings lazily: the first who reads the characters of an id pays for putting it together.
  * So here the characters of every maker's ids are read.
  */
-async function compareUsed(zm: ZMsg, rounds: Rounds, figures: Figure[]): Promise<void> {
+function compareUsed(zm: ZMsg, rounds: Rounds): Promise<Contest> {
   const read = (id: string) => id.charCodeAt(id.length - 1);
-  const standings = await contest(
+  return contest(
     [
-      burst("nextId('feed')", 500, () => read(zm.nextId('feed'))),
+      burst(NEXT_ID, 500, () => read(zm.nextId('feed')), true),
       ...peers().map(({ name, make }) => burst(name, 500, () => read(make()))),
     ],
-    rounds,
+    { ...rounds, id: 'ids.used', title: '500 per millisecond, and the characters of each read' },
   );
-  figures.push(...standings.map((standing) => figure(standing, '500 per ms, and its characters read')));
 }
 
-async function measureLimit(pool: Pool, quick: boolean, figures: Figure[], bars: Bars): Promise<void> {
+async function measureLimit(pool: Pool, quick: boolean, figures: Figure[], bars: Bar[]): Promise<void> {
   const store = {
     exec: async <Row>(text: string, values: readonly unknown[] = []) => {
       const { rowCount, rows } = await pool.query(text, [...values]);
@@ -113,19 +109,24 @@ async function measureLimit(pool: Pool, quick: boolean, figures: Figure[], bars:
   try {
     const windows = quick ? { windows: 3, windowMs: 200 } : { windows: 9, windowMs: 1_000 };
     const { rates, processors } = await issuingRate(generator.handle, THREADS, windows);
-    rates.sort((a, b) => a - b);
-    const median = rates[rates.length >> 1] as number;
+    const rate = median(rates);
+    const [lowest, highest] = [Math.min(...rates), Math.max(...rates)].map(number);
     figures.push({
+      id: 'ids.limit',
       name: `${THREADS} threads attached to one generator, all they can`,
-      value: `${number(median)} per ms`,
-      note: `${number(rates[0] as number)} to ${number(rates.at(-1) as number)}, on ${number(processors)} processors`,
+      value: rate,
+      unit: '/ms',
+      note: `${lowest} to ${highest}, on ${number(processors)} processors`,
     });
-    bars.push({
-      name: `nextId of ${THREADS} threads, of the 4,096 per ms`,
-      target: '≥ 0.95',
-      measured: number(median / LIMIT_PER_MS),
-      met: median >= 0.95 * LIMIT_PER_MS,
-    });
+    bars.push(
+      atLeast(
+        'ids.limit',
+        `nextId of ${THREADS} threads, of the 4,096 per ms`,
+        rate / LIMIT_PER_MS,
+        0.95,
+        '',
+      ),
+    );
   } finally {
     await generator.close();
   }
@@ -142,16 +143,27 @@ function peers(): [Maker, Maker, Maker] {
   const node = new NodeSnowflake({ custom_epoch: EPOCH_MS, instance_id: 7 });
   const hyper = hyperid();
   return [
-    { name: 'nodejs-snowflake', make: () => node.getUniqueID().toString() },
-    { name: '@sapphire/snowflake', make: () => sapphire.generate().toString() },
+    { name: NODE_SNOWFLAKE, make: () => node.getUniqueID().toString() },
+    { name: SAPPHIRE, make: () => sapphire.generate().toString() },
     { name: 'hyperid (no 64-bit ids)', make: hyper },
   ];
 }
 
-function burst(name: string, operations: number, make: (n: number) => string | number): Contender {
+function nextId(zm: ZMsg, operations: number): Contender {
+  return burst(NEXT_ID, operations, () => zm.nextId('feed'), true);
+}
+
+function burst(
+  name: string,
+  operations: number,
+  make: (n: number) => string | number,
+  ours = false,
+): Contender {
   let sink: string | number = 0;
   return {
     name,
+    does: '',
+    ours,
     operations,
     before: () => {
       const startMs = Date.now();
@@ -167,6 +179,8 @@ function burst(name: string, operations: number, make: (n: number) => string | n
   };
 }
 
-function figure({ name, nsPerOp, spread }: Standing, how: string): Figure {
-  return { name: `${name}, ${how}`, value: nanoseconds(nsPerOp), note: `spread ${spread.toFixed(2)}` };
+async function inTurn<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (const item of items) results.push(await work(item));
+  return results;
 }

@@ -1,5 +1,6 @@
 import { counter } from '@zmsg/core';
 import { Random, Zipf } from '@zmsg/node';
+import { atMost } from '../bar.js';
 import { number } from '../format.js';
 import { inFlight } from '../in-flight.js';
 import type { Suite } from '../suite.js';
@@ -38,29 +39,24 @@ export const statements: Suite = {
     if (wrong > 0 || rows.length !== ledger.size)
       throw new Error(`${wrong} of ${rows.length} counters are wrong`);
     const data = after.statements - before.statements;
-    const perThousand = (data / likes) * 1_000;
+    const count = (id: string, name: string, value: number) =>
+      ({ id: `statements.${id}`, name, value, unit: '' }) as const;
     return {
+      name: 'statements',
       title: `${number(likes)} likes over ${number(posts)} posts, Zipf 0.99 (every counter checked)`,
+      contests: [],
       figures: [
-        {
-          name: 'data-changing statements',
-          value: number(data),
-          note: `${perThousand.toFixed(3)} per 1,000 likes`,
-        },
-        {
-          name: 'BEGIN, COMMIT and progress marks',
-          value: number(after.overheadStatements - before.overheadStatements),
-        },
-        { name: 'transactions', value: number(after.flushes - before.flushes) },
-        { name: 'likes per second, flushed', value: number(likes / seconds) },
+        count('data', 'data-changing statements', data),
+        count(
+          'overhead',
+          'BEGIN, COMMIT and progress marks',
+          after.overheadStatements - before.overheadStatements,
+        ),
+        count('transactions', 'transactions', after.flushes - before.flushes),
+        { id: 'statements.rate', name: 'likes, flushed', value: likes / seconds, unit: '/s' },
       ],
       bars: [
-        {
-          name: 'data-changing statements per 1,000 likes',
-          target: '≤ 1',
-          measured: perThousand.toFixed(3),
-          met: perThousand <= 1,
-        },
+        atMost('statements.likes', 'data-changing statements per 1,000 likes', (data / likes) * 1_000, 1, ''),
       ],
     };
   },

@@ -1,10 +1,11 @@
 import { Worker } from 'node:worker_threads';
+import { atLeast } from '../bar.js';
 import type { ReadCall } from '../cache/attached-reader-thread.js';
 import { readRates } from '../cache/read-rates.js';
 import { readKey } from '../cache/reader-rounds.js';
 import type { ReaderTask } from '../cache/reader-task.js';
-import { number, times } from '../format.js';
-import type { Figure, Suite, SuiteResult } from '../suite.js';
+import type { Bar, Figure } from '../result.js';
+import type { Suite } from '../suite.js';
 
 const KEYS = 100_000;
 const VALUE = Buffer.alloc(100, 'v');
@@ -20,7 +21,7 @@ export const threads: Suite = {
       );
     }
     const figures: Figure[] = [];
-    const bars: SuiteResult['bars'] = [];
+    const bars: Bar[] = [];
     for (const [call, name] of [
       ['get', 'await get'],
       ['peek', 'peek'],
@@ -33,15 +34,13 @@ export const threads: Suite = {
         });
       };
       const { one, two } = await readRates(start, KEYS, quick ? 3 : 9);
-      figures.push({ name: `${name}, one thread`, value: `${number(one)} reads/s` });
-      figures.push({ name: `${name}, two threads`, value: `${number(two)} reads/s` });
-      bars.push({
-        name: `${name}: two threads against one`,
-        target: `≥ ${BOUND} ×`,
-        measured: times(two / one),
-        met: two / one >= BOUND,
-      });
+      figures.push(
+        { id: `threads.${call}.1`, name: `${name}, one thread`, value: one, unit: '/s' },
+        { id: `threads.${call}.2`, name: `${name}, two threads`, value: two, unit: '/s' },
+      );
+      bars.push(atLeast(`threads.${call}`, `${name}: two threads against one`, two / one, BOUND));
     }
-    return { title: 'Attached threads reading one hot set, Zipf 0.99 over 100,000 keys', figures, bars };
+    const title = 'Attached threads reading one hot set, Zipf 0.99 over 100,000 keys';
+    return { name: 'threads', title, contests: [], figures, bars };
   },
 };
