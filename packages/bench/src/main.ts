@@ -15,6 +15,7 @@ import { hitRatio } from './suites/hit-ratio.js';
 import { ids } from './suites/ids.js';
 import { reads } from './suites/reads.js';
 import { recovery } from './suites/recovery.js';
+import { scale } from './suites/scale.js';
 import { statements } from './suites/statements.js';
 import { threads } from './suites/threads.js';
 
@@ -64,6 +65,7 @@ const SUITES: readonly (Suite | LocalSuite)[] = [
   flush,
   recovery,
   statements,
+  scale,
   builders,
   ids,
 ];
