@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Session, ZMsg } from '@zmsg/core';
+import { type Session, StoreError, ZMsg } from '@zmsg/core';
 import { Random } from '@zmsg/node';
 import pg from 'pg';
 import { Tally } from '../tally.js';
@@ -19,6 +19,7 @@ const TURN_MS = 4;
 /** A turn that comes so late stood still meanwhile. */
 const STALL_MS = 200;
 const COUNTS_MS = 500;
+const OPEN_AGAIN_MS = 250;
 /** Longest time between the query of a slow load and its answer. */
 const SLOW_LOAD_MS = 40;
 
@@ -42,7 +43,7 @@ process.on('message', (command: NodeCommand) => {
 });
 watchCommits();
 
-const zm = await ZMsg.open(spec.options);
+const zm = await opened();
 const source = { table: 'audited_rows', key: 'id', column: 'data' };
 zm.loader(PREFIXES.table, source);
 zm.loader(PREFIXES.periodic, source);
@@ -59,6 +60,19 @@ tell({ counts: counts() });
 await zm.close();
 process.off('disconnect', onOrphaned);
 process.disconnect();
+
+/** A PostgreSQL that is just restarted refuses the opening; who runs an application starts it again. */
+async function opened(): Promise<ZMsg> {
+  for (;;) {
+    try {
+      return await ZMsg.open(spec.options);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      rejected.add('STORE at open');
+      await sleep(OPEN_AGAIN_MS);
+    }
+  }
+}
 
 function run(): Promise<void> {
   return new Promise((resolve) => {
