@@ -305,6 +305,7 @@ async function wire(
     shards,
     // With Redis a key is announced to the other nodes as well.
     bloom: options.redisAddr === undefined ? bloom?.bits.handle : undefined,
+    pulse: coherence?.pulse.handle,
     options: {
       bloomEnabled: options.bloomEnabled,
       defaultTtlMs: options.defaultTtlMs,

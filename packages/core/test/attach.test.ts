@@ -114,6 +114,32 @@ describe('one engine for all threads', () => {
     await expect.poll(() => elsewhere.get('k').then(String)).toBe('newest');
   });
 
+  test('a thread whose owner is blocked, and hears of no other node, stops believing L1', async () => {
+    const { zm } = await open({ redisAddr: inject('redisAddr') });
+    const thread = await AttachedWorker.start(zm);
+    await zm.cacheAndStore('k', Buffer.from('value'), undefined, { ttl: '1h' });
+    const words = new Int32Array(new SharedArrayBuffer(8));
+    const reading = thread.run(
+      async (engine, [began, ended]: readonly [Int32Array, Int32Array]) => {
+        if (engine.peek('k') === undefined) return 'it was not cached';
+        Atomics.store(began, 0, 1);
+        Atomics.notify(began, 0);
+        while (engine.peek('k') !== undefined) await new Promise((resolve) => setTimeout(resolve, 20));
+        const many = engine.getMany(['k']);
+        Atomics.store(ended, 0, 1);
+        Atomics.notify(ended, 0);
+        return [String(await engine.get('k')), String((await many).get('k'))];
+      },
+      [words.subarray(0, 1), words.subarray(1)],
+    );
+    await Atomics.waitAsync(words, 0, 0).value;
+    expect(Atomics.wait(words, 1, 0, 60_000)).toBe('ok');
+    expect(await reading).toEqual(['value', 'value']);
+    // The owner goes round again: what is loaded now is believed.
+    const cached = () => thread.run((engine) => engine.get('k').then(() => engine.peek('k')?.toString()));
+    await expect.poll(cached).toBe('value');
+  });
+
   test('rows and errors are those of PostgreSQL, Buffers as Buffers', async () => {
     const { zm } = await openAttached();
     const big = 2n ** 62n;

@@ -2,6 +2,7 @@ import { threadId } from 'node:worker_threads';
 import { type AttachedShards, ClosedError, connectShards } from '@zmsg/workers';
 import { SharedLRU } from 'sharedarraybuffer-lru';
 import { BloomBits } from '../bloom/bloom-bits.js';
+import { PulseWatch } from '../coherence/pulse.js';
 import type { DeadLettersView } from '../dead-letters/dead-letter.js';
 import type { DelayQueueView, EngineCalls } from '../engine-calls.js';
 import { ConfigError } from '../error.js';
@@ -47,6 +48,7 @@ export class AttachedEngine implements EngineCalls {
   readonly #l1: SharedLRU;
   readonly #owner: OwnerPort;
   readonly #loaders: AttachedLoaders;
+  readonly #pulse: PulseWatch | undefined;
   readonly #onEvent: (event: EngineEvent) => void;
   #stats!: EngineStats;
   #isClosed = false;
@@ -80,7 +82,8 @@ export class AttachedEngine implements EngineCalls {
     });
     this.#owner = owner;
     this.#loaders = new AttachedLoaders(owner);
-    this.reader = new AttachedReader(this.#l1, owner);
+    this.#pulse = handle.pulse && new PulseWatch(handle.pulse);
+    this.reader = new AttachedReader(this.#l1, this.#pulse, owner);
     const exec = <Row>(text: string, values?: readonly unknown[]) =>
       owner.call('statement', [text, values]) as Promise<Rows<Row>>;
     const periodic = new PeriodicWriter({
@@ -159,6 +162,7 @@ export class AttachedEngine implements EngineCalls {
   /** @throws ClosedError when what this thread had submitted was not acknowledged within `shutdown_timeout` */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#pulse?.close();
     await this.ids.close();
     this.#l1.stats(); // adds the last hits of this thread to those of all
     try {

@@ -2,6 +2,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { ClosedError, type Shards } from '@zmsg/workers';
 import type { SharedLRU } from 'sharedarraybuffer-lru';
 import type { BloomHandle } from '../bloom/bloom-bits.js';
+import type { PulseHandle } from '../coherence/pulse.js';
 import type { EngineEvent } from '../events.js';
 import type { IdHandle } from '../ids/id-cell.js';
 import type { LoaderSource } from '../load/source.js';
@@ -21,6 +22,7 @@ export interface EngineThreadsParts {
   shards: Pick<Shards, 'openProducer'>;
   /** Undefined: announcing a key takes more than setting its bits, or nothing at all. */
   bloom: BloomHandle | undefined;
+  pulse: PulseHandle | undefined;
   options: ThreadHandle['options'];
   /** What a thread may call. */
   calls: (thread: AttachedThread) => Handlers;
@@ -43,7 +45,7 @@ export class EngineThreads {
 
   /** @throws ClosedError */
   open(): ThreadLink {
-    const { l1, ids, bloom, options, calls } = this.#parts;
+    const { l1, ids, bloom, pulse, options, calls } = this.#parts;
     const producer = this.#parts.shards.openProducer();
     const { port1, port2 } = new MessageChannel();
     const thread = new AttachedThread(port1, { calls, onGone: (gone) => this.#forget(gone) });
@@ -57,6 +59,7 @@ export class EngineThreads {
         ids,
         shards: producer.handle,
         bloom,
+        pulse,
         options,
       },
       transferList: [port2, ...producer.transferList],

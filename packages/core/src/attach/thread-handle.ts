@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { AttachHandle } from '@zmsg/workers';
 import type { SharedCacheHandle } from 'sharedarraybuffer-lru';
 import type { BloomHandle } from '../bloom/bloom-bits.js';
+import type { PulseHandle } from '../coherence/pulse.js';
 import { ConfigError } from '../error.js';
 import type { IdHandle } from '../ids/id-cell.js';
 
@@ -19,6 +20,8 @@ export interface ThreadHandle {
   readonly shards: AttachHandle;
   /** The Bloom filter's bits, if setting them is all it takes to announce a key. */
   readonly bloom: BloomHandle | undefined;
+  /** Of the owner, without which L1 is not believed; undefined: there are no other nodes. */
+  readonly pulse: PulseHandle | undefined;
   readonly options: {
     readonly bloomEnabled: boolean;
     readonly defaultTtlMs: number;

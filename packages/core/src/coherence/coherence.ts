@@ -6,6 +6,7 @@ import { Members } from './members.js';
 import { type Body, decodeMessage, encodeMessage, INSTANCE_BYTES, type Message } from './message.js';
 import { Outbox } from './outbox.js';
 import { Peers } from './peers.js';
+import { Pulse } from './pulse.js';
 import { type DigestOf, Questions } from './questions.js';
 
 export type CoherenceEvent =
@@ -93,6 +94,8 @@ export function observerChannel(channel: string, instance: string): string {
  * a node writes what Redis cannot be told, its row says so; if it dies so, nothing in L2 is believed.
  */
 export class Coherence {
+  /** For threads that read the same L1. */
+  readonly pulse = new Pulse();
   readonly #options: CoherenceOptions;
   readonly #bounds: CoherenceBounds;
   readonly #id = randomBytes(INSTANCE_BYTES);
@@ -310,6 +313,8 @@ export class Coherence {
     // was busy, or stopped, for so long that it must have missed the moment of doubt, that is now.
     if (sinceMs > this.#bounds.silentMs) this.#judge();
     else if (sinceMs < 2 * this.#bounds.beatMs) setImmediate(() => this.#judge());
+    // After the judgement: a thread must not believe L1 again before a loop that was blocked has emptied it.
+    this.pulse.beat();
   }
 
   #judge(): void {
