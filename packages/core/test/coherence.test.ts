@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { SharedLRU } from 'sharedarraybuffer-lru';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { BOUNDS } from '../dist/coherence/bounds.js';
 import { type CoherenceEvent, sql, type ZMsg } from '../dist/index.js';
 import { Intents } from '../dist/write/intents.js';
 import { StrongWrites } from '../dist/write/strong-writes.js';
@@ -184,6 +185,40 @@ test('what a node writes while it cannot reach Redis is read on the others, and 
   await everywhere('away', 'new');
   await everywhere('gone', undefined);
   expect(a.stats().l2?.dirtyKeys).toBe(0);
+});
+
+test('in doubt, a load that takes long is not kept, and nobody joins it any more', async () => {
+  await fleet.psql(`INSERT INTO zmsg_data (id, data) VALUES ('aged_1', 'old')`);
+  const releases: (() => void)[] = [];
+  b.loader(
+    'aged_',
+    async (keys, db) => {
+      const { rows } = await db.exec<{ id: string; data: Buffer }>(
+        'SELECT id, data FROM zmsg_data WHERE id = ANY($1)',
+        [keys],
+      );
+      await new Promise<void>((resolve) => releases.push(resolve));
+      return new Map(rows.map(({ id, data }) => [id, data]));
+    },
+    { bloom: false },
+  );
+  fleet.links[1].stall();
+  await expect.poll(() => b.stats().coherence?.state, PATIENT).toBe('doubt');
+  const first = read(b, 'aged_1');
+  await expect.poll(() => releases.length, PATIENT).toBe(1);
+  const sinceMs = performance.now();
+  await put(a, 'aged_1', 'new');
+  // As long as anything may live in L1 now.
+  await expect.poll(() => performance.now() - sinceMs, PATIENT).toBeGreaterThan(BOUNDS.doubtTtlMs);
+  const second = read(b, 'aged_1');
+  await expect.poll(() => releases.length, PATIENT).toBe(2);
+  releases[0]?.();
+  expect(await first).toBe('old');
+  expect(b.peek('aged_1')).toBe(undefined);
+  releases[1]?.();
+  expect(await second).toBe('new');
+  fleet.links[1].heal();
+  await trusted().toEqual(['trusted', 'trusted', 'trusted']);
 });
 
 test('Redis restarts: everything is read from the database, and the nodes hear each other again', async () => {

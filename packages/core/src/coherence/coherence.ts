@@ -183,9 +183,14 @@ export class Coherence {
     return this.#state === 'doubt';
   }
 
-  /** How long a value may live in L1, of the milliseconds that it has. */
-  l1Ttl(ttlMs: number): number {
-    return this.#state === 'doubt' ? Math.min(ttlMs, this.#bounds.doubtTtlMs) : ttlMs;
+  /**
+   * How long a value may live in L1, of the milliseconds that it has; not above zero: not at all. `sinceMs`
+   * (`performance.now`): when the load or write began that it comes from. Its answer may have waited for as long
+   * as this process stood still.
+   */
+  l1Ttl(ttlMs: number, sinceMs: number): number {
+    if (this.#state === 'trusted') return ttlMs;
+    return Math.min(ttlMs, sinceMs + this.#bounds.doubtTtlMs - performance.now());
   }
 
   /**

@@ -32,7 +32,7 @@ export interface ReaderParts {
  */
 export class Reader {
   readonly #parts: ReaderParts;
-  readonly #flights = new Map<string, Promise<Buffer | undefined>>();
+  readonly #flights = new Map<string, Flight>();
   /** Flights that have begun. */
   started = 0;
 
@@ -63,11 +63,10 @@ export class Reader {
 
   /** The way of a key that L1 does not have. */
   async miss(key: string): Promise<Buffer | undefined> {
-    const joined = this.#flights.get(key);
+    const joined = this.#join(key);
     // Callers own what they get: only the one that started the flight may have the original.
     if (joined !== undefined) return copy(await joined);
-    const flight = this.#fly([key]);
-    return this.#take(key, flight);
+    return this.#take(key, this.#fly([key]));
   }
 
   /** Values of the keys that were found. */
@@ -77,7 +76,7 @@ export class Reader {
     const missing: string[] = [];
     for (const key of new Set(keys)) {
       const value = this.peek(key);
-      const flight = value === undefined ? this.#flights.get(key) : undefined;
+      const flight = value === undefined ? this.#join(key) : undefined;
       if (value !== undefined) found.set(key, value);
       else if (flight !== undefined) joined.push([key, flight]);
       else missing.push(key);
@@ -113,14 +112,21 @@ export class Reader {
     this.#parts.recent?.addAll();
   }
 
+  /** The flight of the key, unless what it brings could be older than anything in L1 may be. */
+  #join(key: string): Promise<Buffer | undefined> | undefined {
+    const flight = this.#flights.get(key);
+    return flight !== undefined && this.#l1Ttl(1, flight.sinceMs) > 0 ? flight.value : undefined;
+  }
+
   #take(key: string, group: Promise<Map<string, Buffer>>): Promise<Buffer | undefined> {
-    const flight = group.then((values) => values.get(key));
+    const value = group.then((values) => values.get(key));
+    const flight = { value, sinceMs: performance.now() };
     this.#flights.set(key, flight);
     const land = () => {
       if (this.#flights.get(key) === flight) this.#flights.delete(key);
     };
-    flight.then(land, land);
-    return flight;
+    value.then(land, land);
+    return value;
   }
 
   async #fly(keys: readonly string[]): Promise<Map<string, Buffer>> {
@@ -128,11 +134,12 @@ export class Reader {
     this.started += 1;
     const tokens = new Map(keys.map((key) => [key, l1.fillToken(key)]));
     const token = (key: string) => tokens.get(key) as number;
+    const sinceMs = performance.now();
     const values = new Map<string, Buffer>();
 
     if (l2 !== undefined) {
       for (const [key, entry] of await l2.getMany(keys)) {
-        if (this.#believes(entry)) values.set(key, this.#kept(key, entry, token(key)));
+        if (this.#believes(entry)) values.set(key, this.#kept(key, entry, token(key), sinceMs));
       }
       if (values.size === keys.length) return values;
     }
@@ -150,7 +157,8 @@ export class Reader {
 
   /** From the database, or from L2 if another node was faster or is waited for. */
   async #load(key: string, token: number): Promise<Buffer | undefined> {
-    const { l1, l2, fleet, coherence, loaders, recent, defaultTtlMs } = this.#parts;
+    const sinceMs = performance.now();
+    const { l2, fleet, coherence, loaders, recent, defaultTtlMs } = this.#parts;
     const isInDoubt = coherence?.isInDoubt === true;
     // Both at once: one round trip. A lease of L2 is shared, so to wait with it takes it from nobody.
     const turning = isInDoubt ? undefined : fleet?.turn(key);
@@ -159,17 +167,19 @@ export class Reader {
     if (Buffer.isBuffer(found)) lease = found;
     else if (found !== undefined && this.#believes(found)) {
       void Promise.resolve(turning).then((turn) => turn?.land(Promise.resolve()));
-      return this.#kept(key, found, token);
+      return this.#kept(key, found, token, sinceMs);
     }
     const turn = await turning;
-    if (turn?.entry !== undefined && this.#believes(turn.entry)) return this.#kept(key, turn.entry, token);
+    if (turn?.entry !== undefined && this.#believes(turn.entry))
+      return this.#kept(key, turn.entry, token, sinceMs);
     let value: Buffer | undefined;
     let filled: Promise<unknown> | undefined;
     try {
       const mustBeNew = coherence?.isInDoubt === true || recent?.has(key) === true;
+      const loadedSinceMs = performance.now();
       value = await loaders.load(key, mustBeNew ? 'primary' : 'replica');
       if (value === undefined) return undefined;
-      l1.fill(key, value, token, { ttl: this.#l1Ttl(defaultTtlMs) });
+      this.#fill(key, value, token, defaultTtlMs, loadedSinceMs);
       // Refused by L2 if anything happened to the key since the load began, on whichever node.
       if (lease !== undefined) filled = l2?.fill(key, value, defaultTtlMs, lease);
       return value;
@@ -184,14 +194,25 @@ export class Reader {
     return entry.kind === 'cached' || this.#parts.coherence?.isInDoubt !== true;
   }
 
-  #kept(key: string, { value, remainingTtlMs }: TierEntry, token: number): Buffer {
-    if (remainingTtlMs > 0) this.#parts.l1.fill(key, value, token, { ttl: this.#l1Ttl(remainingTtlMs) });
+  #kept(key: string, { value, remainingTtlMs }: TierEntry, token: number, sinceMs: number): Buffer {
+    this.#fill(key, value, token, remainingTtlMs, sinceMs);
     return value;
   }
 
-  #l1Ttl(ttlMs: number): number {
-    return this.#parts.coherence?.l1Ttl(ttlMs) ?? ttlMs;
+  #fill(key: string, value: Buffer, token: number, ttlMs: number, sinceMs: number): void {
+    const ttl = this.#l1Ttl(ttlMs, sinceMs);
+    if (ttl > 0) this.#parts.l1.fill(key, value, token, { ttl });
   }
+
+  #l1Ttl(ttlMs: number, sinceMs: number): number {
+    return this.#parts.coherence?.l1Ttl(ttlMs, sinceMs) ?? ttlMs;
+  }
+}
+
+/** A load under way, since when (`performance.now`). */
+interface Flight {
+  readonly value: Promise<Buffer | undefined>;
+  readonly sinceMs: number;
 }
 
 function copy(value: Buffer | undefined): Buffer | undefined {

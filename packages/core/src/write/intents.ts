@@ -1,6 +1,8 @@
 /** A strong write of this node under way. */
 export interface Intent {
   readonly key: string;
+  /** When it began, `performance.now`. */
+  readonly sinceMs: number;
   /** Another node has told of a write of the key meanwhile, or may have: nobody here knows which is newer. */
   isOvertaken: boolean;
 }
@@ -13,7 +15,7 @@ export class Intents {
   readonly #intents = new Map<string, Set<Intent>>();
 
   open(key: string): Intent {
-    const intent = { key, isOvertaken: false };
+    const intent = { key, sinceMs: performance.now(), isOvertaken: false };
     const beside = this.#intents.get(key);
     if (beside === undefined) this.#intents.set(key, new Set([intent]));
     else beside.add(intent);

@@ -61,7 +61,7 @@ export class StrongWrites {
 
   /** The statement is committed: the value is what the database has. */
   async set(write: StrongWrite, value: Uint8Array, ttlMs: number): Promise<void> {
-    await this.#end(write, { mode: 'set', value, ttlMs }, () => this.#keep(write.key, value, ttlMs));
+    await this.#end(write, { mode: 'set', value, ttlMs }, () => this.#keep(write, value, ttlMs));
   }
 
   /** Replaces what is cached, if anything is, and keeps its remaining time to live. */
@@ -70,7 +70,7 @@ export class StrongWrites {
     await this.#end(write, { mode: 'replace', value }, () => {
       const ttlMs = l1.remainingTtl(write.key);
       if (ttlMs === undefined) l1.delete(write.key);
-      else this.#keep(write.key, value, ttlMs);
+      else this.#keep(write, value, ttlMs);
     });
   }
 
@@ -94,8 +94,10 @@ export class StrongWrites {
     await coherence?.publish([key]);
   }
 
-  #keep(key: string, value: Uint8Array, ttlMs: number): void {
+  #keep({ key, intent }: StrongWrite, value: Uint8Array, ttlMs: number): void {
     const { l1, coherence } = this.#parts;
-    l1.set(key, value, { ttl: coherence?.l1Ttl(ttlMs) ?? ttlMs });
+    const ttl = coherence?.l1Ttl(ttlMs, intent.sinceMs) ?? ttlMs;
+    if (ttl > 0) l1.set(key, value, { ttl });
+    else l1.delete(key);
   }
 }

@@ -254,9 +254,10 @@ export class Writer {
   /** Puts the value into L1 and makes every load that began earlier too old to be filled. */
   #place(key: string, data: Uint8Array, ttlMs: number): Placed {
     const { l1, l2, reader, coherence } = this.#parts;
-    l1.set(key, data, { ttl: coherence?.l1Ttl(ttlMs) ?? ttlMs });
+    const sinceMs = performance.now();
+    l1.set(key, data, { ttl: coherence?.l1Ttl(ttlMs, sinceMs) ?? ttlMs });
     reader.supersede(key);
-    return { token: l2 === undefined ? 0 : l1.fillToken(key), flights: reader.started };
+    return { token: l2 === undefined ? 0 : l1.fillToken(key), flights: reader.started, sinceMs };
   }
 
   /**
@@ -265,10 +266,11 @@ export class Writer {
    * the key since; else what is newest is in L2. Without such a read, whatever is in L1 is right: a second
    * set for each would cost a third of `cacheOnly`.
    */
-  #confirm(key: string, data: Uint8Array, ttlMs: number, { token, flights }: Placed): void {
+  #confirm(key: string, data: Uint8Array, ttlMs: number, { token, flights, sinceMs }: Placed): void {
     const { l1, reader, coherence } = this.#parts;
     if (flights === reader.started) return;
-    if (l1.fillToken(key) === token) l1.set(key, data, { ttl: coherence?.l1Ttl(ttlMs) ?? ttlMs });
+    const ttl = coherence?.l1Ttl(ttlMs, sinceMs) ?? ttlMs;
+    if (l1.fillToken(key) === token && ttl > 0) l1.set(key, data, { ttl });
     else l1.delete(key);
   }
 }
@@ -279,6 +281,8 @@ interface Placed {
   token: number;
   /** Flights of the reader that had begun. */
   flights: number;
+  /** When, `performance.now`. */
+  sinceMs: number;
 }
 
 const UNIQUE_VIOLATION = '23505';
