@@ -20,6 +20,7 @@ const TURN_MS = 4;
 const STALL_MS = 200;
 const COUNTS_MS = 500;
 const OPEN_AGAIN_MS = 250;
+const TELL_WAITING_MS = 10_000;
 /** Longest time between the query of a slow load and its answer. */
 const SLOW_LOAD_MS = 40;
 
@@ -54,10 +55,16 @@ const reads = new AuditedReads(zm, records, random, onRejected);
 const writes = new AuditedWrites(zm, records, random, spec, onRejected);
 tell({ opened: true });
 await run();
+const telling = setInterval(
+  () => console.error('still waiting for:', ...writes.active),
+  TELL_WAITING_MS,
+).unref();
 await writes.settled();
 records.flush();
 tell({ counts: counts() });
+console.error('closing');
 await zm.close();
+clearInterval(telling);
 process.off('disconnect', onOrphaned);
 process.disconnect();
 

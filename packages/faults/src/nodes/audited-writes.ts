@@ -32,7 +32,7 @@ export class AuditedWrites {
   readonly #onRejected: (error: unknown) => void;
   readonly #own: readonly AuditedKey[];
   readonly #busy = new Set<AuditedKey>();
-  readonly #active = new Set<Promise<void>>();
+  readonly #active = new Map<Promise<void>, string>();
   #count = 0;
 
   constructor(
@@ -56,7 +56,12 @@ export class AuditedWrites {
 
   /** Resolves when all calls are settled. */
   async settled(): Promise<void> {
-    while (this.#active.size > 0) await Promise.all(this.#active);
+    while (this.#active.size > 0) await Promise.all(this.#active.keys());
+  }
+
+  /** Calls that are not settled: what they do to which keys. */
+  get active(): Iterable<string> {
+    return this.#active.values();
   }
 
   #one(): void {
@@ -66,24 +71,26 @@ export class AuditedWrites {
     else if (draw < 60) this.#updateStore(key);
     else if (draw < 70) this.#delStore(key);
     else if (draw < 75) this.#batch(key, STRONG[this.#random.below(STRONG.length)] as AuditedKey);
-    else if (draw < 80) this.#track([], () => this.#zm.del(key.name));
+    else if (draw < 80) this.#track('del', [], () => this.#zm.del(key.name));
     else this.#ownWrite();
   }
 
   #store(key: AuditedKey): void {
     const write = this.#begin(key);
-    this.#track([write], () => this.#zm.cacheAndStore(key.name, write.value, strong(write), this.#ttl()));
+    this.#track('store', [write], () =>
+      this.#zm.cacheAndStore(key.name, write.value, strong(write), this.#ttl()),
+    );
   }
 
   #updateStore(key: AuditedKey): void {
     const write = this.#begin(key);
-    this.#track([write], () => this.#zm.updateStore(key.name, write.value, strong(write)));
+    this.#track('updateStore', [write], () => this.#zm.updateStore(key.name, write.value, strong(write)));
   }
 
   #delStore(key: AuditedKey): void {
     const write = this.#begin(key, true);
     const task = sql(STRONG_WRITE, null, key.name, write.number, true);
-    this.#track([write], () => this.#zm.delStore(key.name, task));
+    this.#track('delStore', [write], () => this.#zm.delStore(key.name, task));
   }
 
   /** Rows in one order on all nodes, so that no two transactions wait for each other. */
@@ -93,7 +100,7 @@ export class AuditedWrites {
     for (const write of writes) {
       batch.cacheAndStore(write.key.name, write.value, strong(write), this.#ttl());
     }
-    this.#track(writes, () => batch.execute());
+    this.#track('batch', writes, () => batch.execute());
   }
 
   #ownWrite(): void {
@@ -105,13 +112,13 @@ export class AuditedWrites {
     const { value } = write;
     if (key.kind === 'periodic') {
       const task = sql(PERIODIC_WRITE, value, name).batchKey(name);
-      this.#track([write], () => this.#zm.cacheAndPeriodicStore(name, value, task));
+      this.#track('periodic', [write], () => this.#zm.cacheAndPeriodicStore(name, value, task));
     } else if (this.#random.below(3) === 0) {
-      this.#track([write], async () => {
+      this.#track('update', [write], async () => {
         // Nothing was cached, or nobody knows: then it was no write.
         if (!(await this.#zm.update(name, value))) throw new NothingCached();
       });
-    } else this.#track([write], () => this.#zm.cacheOnly(name, value));
+    } else this.#track('cacheOnly', [write], () => this.#zm.cacheOnly(name, value));
   }
 
   #begin(key: AuditedKey, isDeletion = false): Write {
@@ -121,7 +128,8 @@ export class AuditedWrites {
   }
 
   /** The attempt is with the bench before the call is made. */
-  #track(writes: readonly Write[], call: () => Promise<unknown>): void {
+  #track(call: string, writes: readonly Write[], make: () => Promise<unknown>): void {
+    const what = [call, ...writes.map(({ key }) => key.name)].join(' ');
     this.#records.flush();
     const settle = (kind: 'done' | 'failed') => {
       const at = monotonicMs();
@@ -130,7 +138,7 @@ export class AuditedWrites {
         this.#busy.delete(key);
       }
     };
-    const active: Promise<void> = call()
+    const active: Promise<void> = make()
       .then(
         () => settle('done'),
         (error) => {
@@ -139,7 +147,7 @@ export class AuditedWrites {
         },
       )
       .finally(() => this.#active.delete(active));
-    this.#active.add(active);
+    this.#active.set(active, what);
   }
 
   #ttl(): { ttl: number } {

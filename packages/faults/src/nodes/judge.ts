@@ -26,7 +26,8 @@ const SETTLED_MS = 5_000;
 const MAX_STALL_MS = 1_500;
 /** A process has seen a write late or in time if it read the key so soon after it. */
 const SEEN_WITHIN_MS = 100;
-const MAX_FINDINGS = 20;
+/** Of each kind. */
+const MAX_FINDINGS = 10;
 
 /** Compares what was read with what could be read, over a run of several rounds. */
 export class Judge {
@@ -156,7 +157,7 @@ export class Judge {
 
   #find(kind: Finding['kind'], what: string, read: Read, history: History, sinceMs = read.calledMs): void {
     this.counts[kind] += 1;
-    if (this.findings.length >= MAX_FINDINGS) return;
+    if (this.counts[kind] > MAX_FINDINGS) return;
     const { process, write, calledMs, answeredMs } = read;
     const slot = history.processes.get(process)?.slot;
     const value = write === ABSENT ? 'nothing' : write === DAMAGED ? 'a damaged value' : `write ${write}`;
