@@ -205,6 +205,24 @@ test('a restart of Redis from an old snapshot is noticed', async () => {
   expect(b.gate.stats().share?.incarnation).toBe(2);
 });
 
+test('a master that was a replica in between is noticed: it may lack what was added meanwhile', async () => {
+  const a = node();
+  await a.gate.ready();
+  await write(a.gate, ['old']);
+  await denies(a.gate, 'other');
+  const admin = new Redis(server.port);
+  // Of a master that does not answer: it keeps the bitmap that it had.
+  await admin.replicaof('127.0.0.1', 1);
+  await admin.replicaof('NO', 'ONE');
+  admin.disconnect();
+  await insert(['meanwhile']); // and announced to the other master, which is gone
+  expect(await a.gate.mayExist('meanwhile')).toBe(true);
+  await a.gate.ready();
+  await denies(a.gate, 'other');
+  expect(await a.gate.mayExist('old')).toBe(true);
+  expect(await a.gate.mayExist('meanwhile')).toBe(true);
+});
+
 test('a node with another capacity shares no bits, so nothing is denied while it runs', async () => {
   const a = node();
   await a.gate.ready();

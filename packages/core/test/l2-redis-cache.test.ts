@@ -1,6 +1,6 @@
 import { startRedis } from '@zmsg/testbed';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { RedisCache, type RedisCacheOptions } from '../dist/l2/redis-cache.js';
 import { TierError } from '../dist/l2/shared-tier.js';
 
@@ -220,6 +220,24 @@ test('a Redis that is killed under load fails nothing but writes, and comes back
   expect((await cache.get('k'))?.value.toString()).toBe('again');
   await cache.close();
   await server.destroy();
+});
+
+test('a server that was a replica in between is another one, until it was cleared', async () => {
+  const server = await startRedis();
+  onTestFinished(() => server.destroy());
+  const cache = await open({ redisAddr: [server.addr] });
+  await cache.set('k', Buffer.from('old'), 60_000);
+  expect(await cache.hasOtherServers()).toBe(false);
+  expect(await cache.hasOtherServers()).toBe(false);
+  const admin = new Redis(`redis://${server.addr}`);
+  // Of a master that does not answer: it keeps what it had.
+  await admin.replicaof('127.0.0.1', 1);
+  await admin.replicaof('NO', 'ONE');
+  admin.disconnect();
+  expect(await cache.hasOtherServers()).toBe(true);
+  await cache.clear();
+  expect(await cache.hasOtherServers()).toBe(false);
+  expect(await cache.get('k')).toBe(undefined);
 });
 
 test('calls beyond the bound in flight are refused', async () => {

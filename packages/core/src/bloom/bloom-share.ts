@@ -63,8 +63,8 @@ const DRIFT_MS = 50;
  * all, or for none, and no key is denied. The node is back when all bits that it ever added (`#own`,
  * not those it read from tables: each node reads the tables itself) are in Redis.
  *
- * The bitmap has a header: the run id of the server and a random token. A read is valid only if the
- * header is the adopted one and the run id is the server's. Flushed, evicted (the header goes with the
+ * The bitmap has a header: the identity of the server and a random token. A read is valid only if the
+ * header is the adopted one and the identity is the server's. Flushed, evicted (the header goes with the
  * bits), restarted with less than it had, replaced by a replica: all of that fails this check. The
  * first to notice makes a new bitmap; each node joins it, writes its own bits, and reads the tables
  * again. A new bitmap denies nothing until it is older than `leaseMs`, by when every node has noticed

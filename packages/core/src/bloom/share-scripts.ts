@@ -1,20 +1,25 @@
-/** The bitmap begins with a header: run id of the server (40), random (24), time of creation (16). */
+/** The bitmap begins with a header: identity of the server (40), random (24), time of creation (16). */
 export const HEADER_BYTES = 128;
 
 /**
- * Whether the bitmap is the one it was: same token, and the server process that wrote it still runs.
- * A restart from a snapshot, and a replica that took over, come back with an old bitmap under its old
- * token, and with another run id.
+ * Whether the bitmap is the one it was: same token, and the server process that wrote it still runs, and has been
+ * master ever since. A restart from a snapshot comes back with an old bitmap under its old token, and with another
+ * run id; a master that was a replica in between, with another replication id
+ * (https://redis.io/docs/latest/operate/oss_and_stack/management/replication/).
  */
 const HEADER = `
 local header = redis.call('GETRANGE', KEYS[1], 0, 79)
-local function runId() return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') end
+local function serverId()
+  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  local replication = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+  return redis.sha1hex(run .. (replication or ''))
+end
 local function now()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 local function create(token)
-  local created = runId() .. token .. string.format('%016d', now())
+  local created = serverId() .. token .. string.format('%016d', now())
   redis.call('DEL', KEYS[1])
   redis.call('SETRANGE', KEYS[1], 0, created)
   return created
@@ -27,7 +32,7 @@ end
  */
 export const JOIN = `${HEADER}
 local time = now()
-local isGone = #header < 80 or string.sub(header, 1, 40) ~= runId()
+local isGone = #header < 80 or string.sub(header, 1, 40) ~= serverId()
 local isLost = isGone or redis.call('EXISTS', KEYS[2]) == 0
 if isGone or header == ARGV[3] then header = create(ARGV[2]) end
 for n = 4, isLost and #ARGV or 0 do redis.call('ZADD', KEYS[2], 'NX', -time, ARGV[n]) end
@@ -70,7 +75,7 @@ return 1`;
  * Nobody is trusted for longer than that age: a later time was written before the clock was set back.
  */
 export const READ = `${HEADER}
-if header ~= ARGV[1] or string.sub(header, 1, 40) ~= runId() then return 1 end
+if header ~= ARGV[1] or string.sub(header, 1, 40) ~= serverId() then return 1 end
 local time = now()
 if time - tonumber(string.sub(header, 65, 80)) < tonumber(ARGV[2]) then return 2 end
 local members = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')

@@ -270,7 +270,7 @@ export class RedisCache implements SharedTier {
     await this.#calls.run(this.#writer().sadd(this.#servers, ...servers));
   }
 
-  /** Redis itself holds the run ids of the servers that had everything, or were cleared. */
+  /** Redis itself holds the identities of the servers that had everything, or were cleared. */
   async hasOtherServers(): Promise<boolean> {
     const servers = await this.#serverIds();
     const known = await this.#calls.run(this.#writer().smembers(this.#servers));
@@ -320,9 +320,16 @@ export class RedisCache implements SharedTier {
     return client instanceof Cluster ? client.nodes('master') : [client];
   }
 
+  /**
+   * A process, and its time as a master: one that was a replica in between has another replication id, since what
+   * the masters before it took last may never have come to it.
+   */
   async #serverIds(): Promise<string[]> {
-    const infos = await this.#calls.run(Promise.all(this.#masters().map((node) => node.info('server'))));
-    return infos.map((info) => /run_id:(\w+)/.exec(info)?.[1] ?? 'unknown');
+    const identify = async (node: Redis) => {
+      const [server, replication] = await Promise.all([node.info('server'), node.info('replication')]);
+      return `${found(/run_id:(\w+)/, server)}:${found(/master_replid:(\w+)/, replication)}`;
+    };
+    return this.#calls.run(Promise.all(this.#masters().map(identify)));
   }
 
   #store(client: RedisClient, { key, value, ttlMs }: TierWrite): Promise<unknown> {
@@ -421,6 +428,10 @@ export class RedisCache implements SharedTier {
       client.once('ready', done);
     });
   }
+}
+
+function found(pattern: RegExp, info: string): string {
+  return pattern.exec(info)?.[1] ?? 'unknown';
 }
 
 function asBuffer(value: Uint8Array): Buffer {
