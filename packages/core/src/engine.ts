@@ -79,23 +79,33 @@ const REGISTER_TIMEOUT_MS = 2_000;
 
 /** Of each ring between this thread and a shard; some ten thousand likes. */
 const RING_BYTES = 2 ** 20;
+/** Until the log names the part that keeps `close()` waiting. */
+const CLOSING_SLOWLY_MS = 5_000;
 
 /** Opened parts, closed in reverse: on `close()`, or when opening fails half-way. */
 class Opened {
-  readonly #closers: (() => unknown)[] = [];
+  readonly #closers: { part: string; close: () => unknown }[] = [];
+  readonly #logger: Logger;
 
-  onClose(close: () => unknown): void {
-    this.#closers.push(close);
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  onClose(part: string, close: () => unknown): void {
+    this.#closers.push({ part, close });
   }
 
   /** Closes everything even if some of it fails; then throws the first failure. */
   async close(): Promise<void> {
     const failures: unknown[] = [];
-    for (const close of this.#closers.splice(0).reverse()) {
+    for (const { part, close } of this.#closers.splice(0).reverse()) {
+      const slow = setTimeout(() => this.#logger.warn({ part }, 'closing takes long'), CLOSING_SLOWLY_MS);
       try {
         await close();
       } catch (error) {
         failures.push(error);
+      } finally {
+        clearTimeout(slow);
       }
     }
     if (failures.length > 0) throw failures[0];
@@ -113,7 +123,7 @@ export async function openEngine(
     format: options.logFormat,
     secrets: secretsOf(options),
   });
-  const opened = new Opened();
+  const opened = new Opened(logger);
   try {
     return await wire(options, logger, opened, (event) => {
       logEvent(logger, event);
@@ -143,7 +153,7 @@ async function wire(
     threads?.broadcast(event);
   };
   const lock = lockDataDir(options.dataDir);
-  opened.onClose(() => lock.release());
+  opened.onClose('lock of data_dir', () => lock.release());
   const connectionString = options.postgresDsn ?? (await embedded(options, logger, opened));
   const budget = shareConnections(options);
   const openStore = (dsn: string) => {
@@ -155,7 +165,7 @@ async function wire(
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       onIdleError: (error) => logger.warn({ err: error }, 'an idle connection to PostgreSQL broke'),
     });
-    opened.onClose(() => store.close(options.shutdownTimeoutMs));
+    opened.onClose('store', () => store.close(options.shutdownTimeoutMs));
     return store;
   };
   const store = openStore(connectionString);
@@ -169,7 +179,7 @@ async function wire(
     leaseTtlMs: options.idLeaseTtlMs,
     onEvent,
   });
-  opened.onClose(() => ids.close());
+  opened.onClose('ids', () => ids.close());
 
   const l1 = SharedLRU.create({
     maxBytes: options.l1MaxCost,
@@ -247,7 +257,7 @@ async function wire(
     onFull: options.onFull,
     onEvent,
   });
-  opened.onClose(() => shards.close({ timeoutMs: options.shutdownTimeoutMs }));
+  opened.onClose('shards', () => shards.close({ timeoutMs: options.shutdownTimeoutMs }));
   // A failure is reported by the shards; the filter then goes on letting every key pass.
   if (shards.stats().log.recovered === 0) inherit(false);
   else
@@ -275,7 +285,7 @@ async function wire(
   const writer: Writer = new Writer({ l1, l2, bloom, reader, coherence, store, shards, delayQueue });
   // Nothing was cached so far: what others write from here on is heard of.
   await coherence?.open(COHERENCE_WAIT_MS);
-  opened.onClose(async () => (await queue)?.close());
+  opened.onClose('delay queue', async () => (await queue)?.close());
   if (await hasDelayQueue(store, options)) await delayQueue();
 
   const registerLoader = (
@@ -317,7 +327,7 @@ async function wire(
     stats,
     onEvent,
   });
-  opened.onClose(() => threads.close());
+  opened.onClose('threads', () => threads.close());
 
   const engine: Engine = {
     options,
@@ -358,7 +368,7 @@ async function wire(
 
 async function embedded(options: ResolvedOptions, logger: Logger, opened: Opened): Promise<string> {
   const server = await startEmbedded({ dataDir: options.dataDir, logger });
-  opened.onClose(() => server.close());
+  opened.onClose('metrics', () => server.close());
   return server.connectionString;
 }
 
@@ -394,7 +404,7 @@ function connectNodes(
     onEvent,
     onError: (error, what) => logger.warn({ err: error }, what),
   });
-  opened.onClose(() => coherence.close());
+  opened.onClose('coherence', () => coherence.close());
   return coherence;
 }
 
@@ -416,7 +426,7 @@ async function openL2(
     onConnectionError: (error) => logger.warn({ err: error }, 'Redis (L2) cannot be reached'),
   });
   const l2 = new L2(tier, { onRepaired });
-  opened.onClose(() => l2.close());
+  opened.onClose('L2', () => l2.close());
   await l2.checkServers();
   return l2;
 }
@@ -439,7 +449,7 @@ function openFleetFlight(
     onConnectionError: (error) => logger.warn({ err: error }, 'Redis (single flight) cannot be reached'),
   });
   const fleet = new FleetFlight({ leases, l2, waitMs: loadWaitMs });
-  opened.onClose(() => fleet.close());
+  opened.onClose('fleet', () => fleet.close());
   return fleet;
 }
 
@@ -471,7 +481,7 @@ function openBloom(
         onError: (error) => logger.warn({ err: error }, 'Redis (Bloom filter) cannot be reached'),
       },
     );
-    opened.onClose(() => disconnectRedis(redis, REDIS_DISCONNECT_TIMEOUT_MS));
+    opened.onClose('Redis of the Bloom filter', () => disconnectRedis(redis, REDIS_DISCONNECT_TIMEOUT_MS));
     share = (bits, onShareEvent) => new BloomShare({ redis, cachePrefix, inherited }, bits, onShareEvent);
   }
   const bloom = new BloomGate({
@@ -483,6 +493,6 @@ function openBloom(
     share,
     onEvent,
   });
-  opened.onClose(() => bloom.close());
+  opened.onClose('Bloom filter', () => bloom.close());
   return bloom;
 }

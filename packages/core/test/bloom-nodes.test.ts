@@ -8,9 +8,9 @@ import { FleetNode } from './fleet-node.js';
 const PROGRAM = fileURLToPath(new URL('bloom-node-process.mjs', import.meta.url));
 const PREFIX = 'bloom:';
 const soon = { timeout: 40_000, interval: 20 };
-/** `ZMSG_BLOOM_SECONDS=600 npx vitest run packages/core/test/bloom-nodes.test.ts`, with `ZMSG_BLOOM_SEED` to repeat. */
-const SECONDS = Number(process.env.ZMSG_BLOOM_SECONDS ?? 0);
-const SEED = Number(process.env.ZMSG_BLOOM_SEED ?? Date.now() % 1_000_000);
+/** `BLOOM_NODES_SECONDS=600 npx vitest run packages/core/test/bloom-nodes.test.ts`, with `BLOOM_NODES_SEED` to repeat. */
+const SECONDS = Number(process.env.BLOOM_NODES_SECONDS ?? 0);
+const SEED = Number(process.env.BLOOM_NODES_SEED ?? Date.now() % 1_000_000);
 
 interface Counts {
   writes: number;

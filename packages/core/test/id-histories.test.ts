@@ -9,8 +9,8 @@ import { EPOCH_MS, engineStore, SteppedClock } from './ids-fixture.js';
 const HOUR_MS = 3_600_000;
 const ENGINES = 3;
 const FREE = 3;
-/** `ZMSG_IDS_HISTORIES=2000` for a long run. */
-const HISTORIES = Number(process.env.ZMSG_IDS_HISTORIES ?? 15);
+/** `IDS_HISTORIES=2000` for a long run. */
+const HISTORIES = Number(process.env.IDS_HISTORIES ?? 15);
 
 let store: Store;
 beforeAll(async () => {

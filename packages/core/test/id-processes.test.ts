@@ -7,8 +7,8 @@ import { createTables, EPOCH_MS, idsDatabase, openStore } from './ids-fixture.js
 const HOUR_MS = 3_600_000;
 const PROCESSES = 50;
 const IDS = 1_000;
-/** How often each process gives its node id back and takes another: `ZMSG_IDS_ROUNDS=50` for a long run. */
-const ROUNDS = Number(process.env.ZMSG_IDS_ROUNDS ?? 2);
+/** How often each process gives its node id back and takes another: `IDS_ROUNDS=50` for a long run. */
+const ROUNDS = Number(process.env.IDS_ROUNDS ?? 2);
 const code = (code: string) => expect.objectContaining({ code });
 
 /** A database on which all node ids but so many are held by others for a day. */

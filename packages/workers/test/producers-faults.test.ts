@@ -7,7 +7,7 @@ import { connect, freshLogDir, like, likesOf, openDatabase, openShards } from '.
 const nothingIsPending = { pendingOperations: 0, pendingBytes: 0, producers: 1 };
 
 /** How often threads are terminated at a random moment. */
-const ROUNDS = Number(process.env.ZMSG_PRODUCER_ROUNDS ?? 2);
+const ROUNDS = Number(process.env.PRODUCER_ROUNDS ?? 2);
 
 function always(over: Partial<ShardsOptions> = {}): Partial<ShardsOptions> {
   return { log: { dir: freshLogDir(), durability: 'always', syncIntervalMs: 600_000 }, shards: 2, ...over };
