@@ -91,7 +91,7 @@ async function compareGets(stage: Stage, rounds: Rounds, quick: boolean, bars: B
       awaiting('await bentocache (memory)', THE_STORED, LOOP, order, (i) =>
         bento.get<Buffer>({ key: keys[i] as string }),
       ),
-      awaiting('await cacheable (memory)', THE_STORED, LOOP, order, (i) =>
+      awaiting('await cacheable (memory)', 'a deep copy of the object that was stored', LOOP, order, (i) =>
         cacheable.get<Buffer>(keys[i] as string),
       ),
       awaiting('await ioredis GET', 'a round trip on loopback', 20, order, () =>
