@@ -17,6 +17,7 @@ import { reads } from './suites/reads.js';
 import { recovery } from './suites/recovery.js';
 import { statements } from './suites/statements.js';
 import { threads } from './suites/threads.js';
+import { writes } from './suites/writes.js';
 
 const USAGE = `pnpm bench [--only NAME,…] [--quick] [--json FILE] [--compare OLD.json] [--postgres DSN] [--redis HOST:PORT]
 
@@ -57,6 +58,7 @@ const SUITES: readonly (Suite | LocalSuite)[] = [
     accesses: wholeNumber('accesses', values.accesses),
   }),
   reads,
+  writes,
   cache,
   coherence,
   threads,

@@ -1,7 +1,7 @@
 import { BentoCache, bentostore } from 'bentocache';
 import { memoryDriver } from 'bentocache/drivers/memory';
 import { redisDriver } from 'bentocache/drivers/redis';
-import { Redis } from 'ioredis';
+import { connectRedis } from './connect-redis.js';
 
 /** Its memory alone, which then may keep values as they are. */
 export function memoryBento(maxItems: number) {
@@ -16,13 +16,12 @@ export function memoryBento(maxItems: number) {
  * `serialize: false`, what comes from Redis is kept as text that the next read cannot take (1.6.1 throws).
  */
 export function twoLevelBento(redisAddr: string, maxItems: number) {
-  const [host = '127.0.0.1', port = '6379'] = redisAddr.split(':');
   return new BentoCache({
     default: 'feeds',
     stores: {
       feeds: bentostore({ prefix: 'bento' })
         .useL1Layer(memoryDriver({ maxItems }))
-        .useL2Layer(redisDriver({ connection: new Redis({ host, port: Number(port) }) })),
+        .useL2Layer(redisDriver({ connection: connectRedis(redisAddr) })),
     },
   });
 }
