@@ -5,6 +5,7 @@ import { CONTENT_LENGTH, feedContent, feedId } from '../peers/feed-table.js';
 import type { Contest } from '../result.js';
 import type { Stage } from '../stage.js';
 import type { SuiteOptions } from '../suite.js';
+import { loopTurn } from './loop-turn.js';
 
 const KEYS = 10_000;
 const MANY = 100;
@@ -36,6 +37,7 @@ export async function compareMany({ zm, redis }: Stage, options: SuiteOptions): 
         does: 'a Map of Buffers from shared memory',
         ours: true,
         operations: LOOP,
+        before: loopTurn,
         run: async () => {
           for (let n = 0; n < LOOP; n++) {
             const ids = page();
@@ -48,6 +50,7 @@ export async function compareMany({ zm, redis }: Stage, options: SuiteOptions): 
         name: 'lru-cache, one by one',
         does: 'a Map of the objects that were stored',
         operations: LOOP,
+        before: loopTurn,
         run: () => {
           for (let n = 0; n < LOOP; n++) {
             const ids = page();
