@@ -11,8 +11,8 @@ export interface Contender {
   ours?: boolean;
   /** Operations that one call of `run` carries out; some hundreds, where one takes nanoseconds. */
   operations: number;
-  /** Called before each `run`, and not measured. */
-  before?: () => void;
+  /** Called before each `run` (and waited for), and not measured. */
+  before?: () => void | Promise<void>;
   run: () => void | Promise<void>;
 }
 

@@ -18,6 +18,7 @@ import { recovery } from './suites/recovery.js';
 import { scale } from './suites/scale.js';
 import { statements } from './suites/statements.js';
 import { threads } from './suites/threads.js';
+import { writes } from './suites/writes.js';
 
 const USAGE = `pnpm bench [--only NAME,…] [--quick] [--json FILE] [--compare OLD.json] [--postgres DSN] [--redis HOST:PORT]
 
@@ -58,6 +59,7 @@ const SUITES: readonly (Suite | LocalSuite)[] = [
     accesses: wholeNumber('accesses', values.accesses),
   }),
   reads,
+  writes,
   cache,
   coherence,
   threads,

@@ -263,10 +263,15 @@ export class ZMsg extends EventEmitter<EngineEvents> {
 
   /** May the key exist in the database? False is a promise: it does not. */
   dbHit(key: string, options?: WaitOptions): Promise<boolean> {
-    return this.#call(options, async () => {
+    // Not by `#call`: of its 2.3 µs, promises around an answer that is there at once were 1.3.
+    try {
+      this.#checkOpen(options);
       checkKey(key);
-      return this.#engine.mayExist(key, options);
-    });
+      const answer = this.#engine.mayExist(key, options);
+      return typeof answer === 'boolean' ? Promise.resolve(answer) : race(this.#track(answer), options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** A new id, `prefix_<decimal>`, unique over threads, processes, restarts and clock steps. */

@@ -1,52 +1,80 @@
-import type { Worker } from 'node:worker_threads';
-import { type ReaderTask, ROUND_THREADS } from './reader-task.js';
+import { median } from '../contest.js';
+import type { Figure } from '../result.js';
+import { CONTROLS, type Control, startControl } from './control.js';
+import { ReaderPair, type StartReader } from './reader-pair.js';
 
-const READS = 1_000_000;
 const WARM_UP = 5;
 
+export interface Reader {
+  id: string;
+  /** `await get` */
+  name: string;
+  start: StartReader;
+}
+
+export interface ReadRates {
+  /** Reads per second of one thread, and of two. */
+  one: number;
+  two: number;
+}
+
 /**
- * Reads per second of one thread and of two, in turns; the median of `rounds`. `start` starts a thread that
- * does `readerRounds` with its task.
+ * What two threads read and one, medians of the rounds, by the id of the reader. All readers take turns, and with them
+ * the controls, which share nothing: two threads that spin in registers get what the machine has, and caches on
+ * the heap of each thread what its memory allows as well. No shared cache can scale better than these.
  */
 export async function readRates(
-  start: (task: ReaderTask) => Worker,
+  readers: readonly Reader[],
   keys: number,
-  rounds: number,
-): Promise<{ one: number; two: number }> {
-  const control = new SharedArrayBuffer(64);
-  const words = new Int32Array(control);
-  const threads = [0, 1].map((number) => start({ keys, control, reads: READS, number }));
-  const failure = new Promise<never>((_, reject) => {
-    for (const thread of threads) thread.on('error', reject);
-  });
-  const allDone = async () => {
-    for (;;) {
-      const done = Atomics.load(words, 1);
-      if (done >= threads.length) return;
-      const wait = Atomics.waitAsync(words, 1, done, 1_000);
-      if (wait.async) await Promise.race([wait.value, failure]);
+  quick: boolean,
+): Promise<Map<string, ReadRates>> {
+  const controls = (Object.keys(CONTROLS) as Control[]).map((control) => ({
+    id: control,
+    start: startControl(control),
+  }));
+  const pairs = [...readers, ...controls].map(({ id, start }) => ({
+    id,
+    pair: new ReaderPair(start, { keys, reads: quick ? 100_000 : 1_000_000 }),
+    one: [] as number[],
+    two: [] as number[],
+  }));
+  // Until all have near what they read most.
+  for (const { pair } of pairs) for (let i = 0; i < WARM_UP; i++) await pair.rate(2);
+  for (let i = 0; i < (quick ? 3 : 9); i++) {
+    for (const { pair, one, two } of pairs) {
+      one.push(await pair.rate(1));
+      two.push(await pair.rate(2));
     }
-  };
-  let round = 0;
-  const run = async (count: number) => {
-    await allDone();
-    Atomics.store(words, 1, 0);
-    round += ROUND_THREADS - (round % ROUND_THREADS) + count;
-    const start = performance.now();
-    Atomics.store(words, 0, round);
-    Atomics.notify(words, 0);
-    await allDone();
-    return (count * READS * 1_000) / (performance.now() - start);
-  };
-  const rates: { one: number[]; two: number[] } = { one: [], two: [] };
-  // Until both have near what they read most.
-  for (let i = 0; i < WARM_UP; i++) await run(2);
-  for (let i = 0; i < rounds; i++) {
-    rates.one.push(await run(1));
-    rates.two.push(await run(2));
   }
-  Atomics.store(words, 0, -1);
-  Atomics.notify(words, 0);
-  const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1] as number;
-  return { one: median(rates.one), two: median(rates.two) };
+  for (const { pair } of pairs) pair.end();
+  return new Map(pairs.map(({ id, one, two }) => [id, { one: median(one), two: median(two) }]));
+}
+
+/** Of each reader, and of the controls behind them, under `prefix`. */
+export function rateFigures(
+  prefix: string,
+  readers: readonly Reader[],
+  rates: ReadonlyMap<string, ReadRates>,
+): Figure[] {
+  const names = [...readers.map(({ id, name }) => [id, name] as const), ...Object.entries(CONTROLS)];
+  return names.flatMap(([id, name]): Figure[] => {
+    const { one, two } = ratesOf(rates, id);
+    return [
+      { id: `${prefix}.${id}.1`, name: `${name}, one thread`, value: one, unit: '/s' },
+      { id: `${prefix}.${id}.2`, name: `${name}, two threads`, value: two, unit: '/s' },
+      { id: `${prefix}.${id}.scale`, name: `${name}, two threads against one`, value: two / one, unit: '×' },
+    ];
+  });
+}
+
+/** How many times as much two threads read as one did. */
+export function scaleOf(rates: ReadonlyMap<string, ReadRates>, id: string): number {
+  const { one, two } = ratesOf(rates, id);
+  return two / one;
+}
+
+function ratesOf(rates: ReadonlyMap<string, ReadRates>, id: string): ReadRates {
+  const found = rates.get(id);
+  if (found === undefined) throw new Error(`${id} was not measured`);
+  return found;
 }

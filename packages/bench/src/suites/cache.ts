@@ -8,9 +8,8 @@ import { LRUCache } from 'lru-cache';
 import { SharedLRU } from 'sharedarraybuffer-lru';
 import { atLeast, atMost } from '../bar.js';
 import { type AccessOrder, accessOrder } from '../cache/access-order.js';
-import { readRates } from '../cache/read-rates.js';
+import { type Reader, rateFigures, readRates, scaleOf } from '../cache/read-rates.js';
 import { readKey as keyOf } from '../cache/reader-rounds.js';
-import type { ReaderTask } from '../cache/reader-task.js';
 import { type Contender, contest, type Rounds, ratioOf } from '../contest.js';
 import { number, times } from '../format.js';
 import type { Bar, Contest, Figure } from '../result.js';
@@ -91,7 +90,7 @@ async function compareGets(stage: Stage, rounds: Rounds, quick: boolean, bars: B
       awaiting('await bentocache (memory)', THE_STORED, LOOP, order, (i) =>
         bento.get<Buffer>({ key: keys[i] as string }),
       ),
-      awaiting('await cacheable (memory)', THE_STORED, LOOP, order, (i) =>
+      awaiting('await cacheable (memory)', 'a deep copy of the object that was stored', LOOP, order, (i) =>
         cacheable.get<Buffer>(keys[i] as string),
       ),
       awaiting('await ioredis GET', 'a round trip on loopback', 20, order, () =>
@@ -165,16 +164,17 @@ async function compareSets(rounds: Rounds, bars: Bar[]): Promise<Contest> {
 async function compareThreads(quick: boolean, figures: Figure[], bars: Bar[]): Promise<void> {
   const shared = SharedLRU.create({ maxBytes: 64 << 20 });
   for (let i = 0; i < KEYS; i++) shared.set(keyOf(i), VALUE, { ttl: TTL_MS });
-  const start = (task: ReaderTask) =>
-    new Worker(new URL('../cache/reader-thread.js', import.meta.url), {
-      workerData: { handle: shared.handle, task },
-    });
-  const { one, two } = await readRates(start, KEYS, quick ? 3 : 9);
-  figures.push(
-    { id: 'cache.threads.1', name: 'gets of one thread, Zipf 0.99, 100 k', value: one, unit: '/s' },
-    { id: 'cache.threads.2', name: 'gets of two threads', value: two, unit: '/s' },
-  );
-  bars.push(atLeast('cache.threads', 'two threads against one', two / one, 1.8));
+  const reader: Reader = {
+    id: 'shared',
+    name: 'SharedLRU',
+    start: (task) =>
+      new Worker(new URL('../cache/reader-thread.js', import.meta.url), {
+        workerData: { handle: shared.handle, task },
+      }),
+  };
+  const rates = await readRates([reader], KEYS, quick);
+  figures.push(...rateFigures('cache.threads', [reader], rates));
+  bars.push(atLeast('cache.threads', 'two threads against one', scaleOf(rates, reader.id), 1.8));
 }
 
 /** In processes of their own, in turns: a pause of a few milliseconds is soon twice as long for another reason. */

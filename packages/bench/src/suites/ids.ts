@@ -19,6 +19,7 @@ const CLOCK = 'Date.now()';
 const NEXT_ID = "nextId('feed')";
 const NODE_SNOWFLAKE = 'nodejs-snowflake';
 const SAPPHIRE = '@sapphire/snowflake';
+const UNIQUE = 'unique over threads, nodes and restarts';
 
 /**
  * Ids beside `Date.now()`, without which no such id can be made, and beside other makers of them.
@@ -51,10 +52,10 @@ export const ids: Suite = {
 async function compareMakers(zm: ZMsg, rounds: Rounds, bars: Bar[]): Promise<Contest> {
   const makers = await contest(
     [
-      burst(CLOCK, 500, () => Date.now()),
+      burst(CLOCK, 'the time', 500, () => Date.now()),
       nextId(zm, 500),
-      burst('nextId of two prefixes in turn', 500, (n) => zm.nextId(n & 1 ? 'feed' : 'tag'), true),
-      ...peers().map(({ name, make }) => burst(name, 500, make)),
+      burst('nextId of two prefixes in turn', UNIQUE, 500, (n) => zm.nextId(n & 1 ? 'feed' : 'tag'), true),
+      ...peers().map(({ name, does, make }) => burst(name, does, 500, make)),
     ],
     { ...rounds, id: 'ids.500', title: '500 per millisecond' },
   );
@@ -69,9 +70,9 @@ function compareFew(zm: ZMsg, rounds: Rounds): Promise<Contest[]> {
   return inTurn([100, 10], (operations) =>
     contest(
       [
-        burst(CLOCK, operations, () => Date.now()),
+        burst(CLOCK, 'the time', operations, () => Date.now()),
         nextId(zm, operations),
-        ...peers().map(({ name, make }) => burst(name, operations, make)),
+        ...peers().map(({ name, does, make }) => burst(name, does, operations, make)),
       ],
       {
         rounds: rounds.rounds,
@@ -91,8 +92,8 @@ function compareUsed(zm: ZMsg, rounds: Rounds): Promise<Contest> {
   const read = (id: string) => id.charCodeAt(id.length - 1);
   return contest(
     [
-      burst(NEXT_ID, 500, () => read(zm.nextId('feed')), true),
-      ...peers().map(({ name, make }) => burst(name, 500, () => read(make()))),
+      burst(NEXT_ID, UNIQUE, 500, () => read(zm.nextId('feed')), true),
+      ...peers().map(({ name, does, make }) => burst(name, does, 500, () => read(make()))),
     ],
     { ...rounds, id: 'ids.used', title: '500 per millisecond, and the characters of each read' },
   );
@@ -134,6 +135,7 @@ async function measureLimit(pool: Pool, quick: boolean, figures: Figure[], bars:
 
 interface Maker {
   name: string;
+  does: string;
   make: () => string;
 }
 
@@ -143,18 +145,27 @@ function peers(): [Maker, Maker, Maker] {
   const node = new NodeSnowflake({ custom_epoch: EPOCH_MS, instance_id: 7 });
   const hyper = hyperid();
   return [
-    { name: NODE_SNOWFLAKE, make: () => node.getUniqueID().toString() },
-    { name: SAPPHIRE, make: () => sapphire.generate().toString() },
-    { name: 'hyperid (no 64-bit ids)', make: hyper },
+    {
+      name: NODE_SNOWFLAKE,
+      does: 'unique in this process, and between those that were given other numbers',
+      make: () => node.getUniqueID().toString(),
+    },
+    {
+      name: SAPPHIRE,
+      does: 'unique in this process, for 4,096 per millisecond',
+      make: () => sapphire.generate().toString(),
+    },
+    { name: 'hyperid (no 64-bit ids)', does: 'a UUID of the process and a count', make: hyper },
   ];
 }
 
 function nextId(zm: ZMsg, operations: number): Contender {
-  return burst(NEXT_ID, operations, () => zm.nextId('feed'), true);
+  return burst(NEXT_ID, UNIQUE, operations, () => zm.nextId('feed'), true);
 }
 
 function burst(
   name: string,
+  does: string,
   operations: number,
   make: (n: number) => string | number,
   ours = false,
@@ -162,7 +173,7 @@ function burst(
   let sink: string | number = 0;
   return {
     name,
-    does: '',
+    does,
     ours,
     operations,
     before: () => {

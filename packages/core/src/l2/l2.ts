@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import type { SharedTier, TierEnd, TierEntry, TierLease, TierOutcome, TierWrite } from './shared-tier.js';
 import { MARK_MS } from './tier-scripts.js';
-import { TOKEN_BYTES } from './tier-value.js';
+import { tierToken } from './tier-token.js';
 
 /** Keys whose L2 value may be stale; past this bound all of L2 is distrusted until it was cleared. */
 const MAX_DIRTY_KEYS = 100_000;
@@ -102,7 +101,7 @@ export class L2 {
 
   /** Before the statement of a strong write. Redis away: the write goes on, unmarked. */
   async begin(key: string): Promise<Begun> {
-    const token = randomBytes(TOKEN_BYTES);
+    const token = tierToken();
     let isMarked = true;
     try {
       await this.#tier.begin(key, token);

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { Cluster, type Redis } from 'ioredis';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { connectRedis, disconnectRedis, type RedisClient, type RedisEndpoint } from './redis-client.js';
@@ -25,6 +24,7 @@ import {
   REPLACE,
   TAKE_LEASE,
 } from './tier-scripts.js';
+import { tierToken } from './tier-token.js';
 import {
   assertFits,
   decodeTierValue,
@@ -32,7 +32,6 @@ import {
   encodeTierValue,
   expiryMs,
   isLease,
-  TOKEN_BYTES,
 } from './tier-value.js';
 import { TimedCalls } from './timed-calls.js';
 
@@ -220,7 +219,7 @@ export class RedisCache implements SharedTier {
   }
 
   async lease(key: string): Promise<TierLease | TierEntry | undefined> {
-    const lease = encodeLease(randomBytes(TOKEN_BYTES));
+    const lease = encodeLease(tierToken());
     let found: unknown;
     try {
       found = await this.#script(TAKE_LEASE, key, [lease, LEASE_MS]);
