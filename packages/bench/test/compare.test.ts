@@ -215,8 +215,6 @@ describe('as a command', () => {
       'machine is no object; suites[0].name is no text',
     ],
   ])('%s ends with 2 and the name of the file', (name, content, why) => {
-    const good = file('good.json', whole());
-    const bad = file(`${name}.json`, content);
     // Without --results too: it is found before anything is measured.
     const { status, stderr } = bench('--compare', file(`${name}.json`, content));
     expect(status).toBe(2);

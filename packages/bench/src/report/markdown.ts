@@ -1,0 +1,8 @@
+import { escapeMarkup } from './markup.js';
+
+/** Any text as a cell of a Markdown table that is shown as it is, whatever it holds. */
+export function escapeMarkdown(text: string): string {
+  return escapeMarkup(text)
+    .replace(/[\\`*_[\]|~$]/g, (character) => `\\${character}`)
+    .replace(/\s+/g, ' ');
+}
