@@ -9,6 +9,8 @@ import { type Browser, chromium } from 'playwright-core';
 
 export interface TestBrowser {
   browser: Browser;
+  /** Of its main process. */
+  pid: () => Promise<number>;
   close: () => Promise<void>;
 }
 
@@ -33,6 +35,11 @@ export async function startBrowser(): Promise<TestBrowser> {
     const browser = await chromium.launch({ ...(await browserIn(dir)), args: FLAGS, timeout: 60_000 });
     return {
       browser,
+      pid: async () => {
+        const session = await browser.newBrowserCDPSession();
+        const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+        return processInfo.find(({ type }) => type === 'browser')?.id as number;
+      },
       close: async () => {
         await browser.close();
         rmSync(dir, { recursive: true, force: true, maxRetries: 5 });

@@ -57,15 +57,16 @@ export function horizontalAxis(
   top: number,
   bottom: number,
   format: (value: number) => string,
+  ticks: readonly number[] = ticksOf(choice, format),
 ): string {
-  return ticksOf(choice, format)
+  return ticks
     .map((tick) => {
       const x = round(choice.scale(tick));
       const label = escapeMarkup(format(tick));
       // Labels at the ends stay inside of the drawing.
       const half = textWidth(format(tick), TICK_SIZE) / 2;
       const anchor = x < half ? 'start' : x + half > CHART_WIDTH ? 'end' : 'middle';
-      return `<line class="grid" x1="${x}" x2="${x}" y1="${top}" y2="${bottom}"/><text class="muted small" x="${x}" y="${bottom + 14}" text-anchor="${anchor}">${label}</text>`;
+      return `<line class="grid" x1="${x}" x2="${x}" y1="${top}" y2="${bottom}"/><text class="muted small" x="${x}" y="${bottom + 16}" text-anchor="${anchor}">${label}</text>`;
     })
     .join('');
 }

@@ -2,7 +2,7 @@ import type { Spread } from '../result.js';
 import { type AxisChoice, chooseAxis, horizontalAxis, round } from './axis.js';
 import { CHART_WIDTH, type Chart } from './chart.js';
 import { escapeMarkup } from './markup.js';
-import { rowLabel } from './row-label.js';
+import { DIAMOND, rowLabel } from './row-label.js';
 import { fitText } from './text-fit.js';
 
 export interface BarRow {
@@ -52,13 +52,13 @@ export function barChart({ file, title, rows, axis, format, pivot }: BarChartOpt
     file,
     title,
     description: `${name}. ${rows.map((row) => `${row.name}${row.ours ? ' (zmsg)' : ''}: ${row.label}`).join('; ')}.`,
-    height: y + 24 + names.length * 15,
+    height: y + 26 + names.length * 15,
     body: [
       grid,
       `<line class="axis" x1="${base}" x2="${base}" y1="0" y2="${y}"/>`,
       ...drawn,
       ...names.map(
-        (line, at) => `<text class="muted small" y="${y + 31 + at * 15}">${escapeMarkup(line)}</text>`,
+        (line, at) => `<text class="muted small" y="${y + 33 + at * 15}">${escapeMarkup(line)}</text>`,
       ),
     ].join(''),
   };
@@ -89,7 +89,10 @@ function barSvg(
   top: number,
 ): string {
   const [a, b] = [scale(from), scale(median)].sort((one, other) => one - other) as [number, number];
-  // What is as good as the pivot still shows.
+  // Of its own length is nothing to be seen: where it stands is.
+  if (ours && b - a < 3) {
+    return `<path class="ours-mark bar-mark" transform="translate(${round(a)} ${top + BAR / 2}) scale(1.2)" d="${DIAMOND}"/>`;
+  }
   const width = Math.max(b - a, 3);
   const middle = top + BAR / 2;
   const whisker =

@@ -2,8 +2,8 @@ import { escapeMarkup } from './markup.js';
 import { palette } from './palette.js';
 import { fitText } from './text-fit.js';
 
-/** Units of the drawing; on a phone some 340 pixels, so text of 12 stays readable. */
-export const CHART_WIDTH = 400;
+/** Units of the drawing: about the pixels of a phone, so that text of 12 stays what it is there. */
+export const CHART_WIDTH = 360;
 
 export interface Chart {
   /** Without its ending; unique in a report. */

@@ -1,6 +1,5 @@
 import { number, pace, times } from '../format.js';
 import type { Contest, Standing } from '../result.js';
-import { compact } from './axis.js';
 import { type BarRow, barChart } from './bar-chart.js';
 import type { Chart } from './chart.js';
 
@@ -10,8 +9,8 @@ export function contestChart(contest: Contest, file: string): Chart {
     file,
     title: contest.title,
     rows: contest.standings.map((standing) => contestRow(standing, contest.show)),
-    axis: 'Time of one operation, that of zmsg being 1 (median and range of the rounds): shorter is faster',
-    format: (value) => `${compact(value)} ×`,
+    axis: 'Time of one operation, that of zmsg being 1 (median and range of the rounds): further left is faster',
+    format: times,
     pivot: 1,
   });
 }

@@ -29,7 +29,7 @@ type Series = Curve['series'][number];
 const OURS: readonly SymbolType[] = [symbolDiamond, symbolCircle];
 const SHAPES: readonly SymbolType[] = [symbolCircle, symbolSquare, symbolTriangle, symbolCross, symbolStar];
 const DASHES = ['6 3', '2 3', '9 3 2 3', '12 4', '4 2 1 2'] as const;
-const LEFT = 66;
+const LEFT = 60;
 const PLOT = 210;
 const TOP = 22;
 
@@ -54,7 +54,7 @@ export function curveChart({ title, x, y, series }: Curve, file: string): Chart 
   const looks = looksOf(measured);
   const bottom = TOP + PLOT;
   const xName = `${axisName(x, xs)} →`;
-  let at = bottom + 44;
+  let at = bottom + 48;
   const legend = measured.map((each, index) => {
     const svg = legendSvg(each, looks[index] as Look, at);
     at += svg.height;
@@ -67,10 +67,10 @@ export function curveChart({ title, x, y, series }: Curve, file: string): Chart 
     height: at + 4,
     body: [
       `<text class="muted small" y="12">↑ ${escapeMarkup(fitText(axisName(y, ys), CHART_WIDTH - 20, 11)[0] ?? '')}</text>`,
-      horizontalAxis(xs, TOP, bottom, (value) => tickText(value, x)),
+      horizontalAxis(xs, TOP, bottom, (value) => tickText(value, x), stepsOf(all.map(([at]) => at))),
       verticalAxis(ys, y),
       `<path class="axis" fill="none" d="M${LEFT} ${TOP}V${bottom}H${CHART_WIDTH}"/>`,
-      `<text class="muted small" x="${CHART_WIDTH}" y="${bottom + 30}" text-anchor="end">${escapeMarkup(fitText(xName, CHART_WIDTH, 11)[0] ?? '')}</text>`,
+      `<text class="muted small" x="${CHART_WIDTH}" y="${bottom + 34}" text-anchor="end">${escapeMarkup(fitText(xName, CHART_WIDTH, 11)[0] ?? '')}</text>`,
       // Ours last, on top of the others.
       ...measured
         .map((each, index) => [each, looks[index] as Look] as const)
@@ -79,6 +79,12 @@ export function curveChart({ title, x, y, series }: Curve, file: string): Chart 
       ...legend,
     ].join(''),
   };
+}
+
+/** Where it was measured, if that is in few places: there are no 1.4 threads. */
+function stepsOf(xs: readonly number[]): number[] | undefined {
+  const steps = [...new Set(xs)].sort((a, b) => a - b);
+  return steps.length <= 6 ? steps : undefined;
 }
 
 function looksOf(series: readonly Series[]): Look[] {

@@ -31,7 +31,6 @@ function cellOf(cell: string | Cell, column: number, numeric: (column: number) =
   const { text, kind = '' } = typeof cell === 'string' ? { text: cell } : cell;
   const classes = [numeric(column) ? 'n' : '', kind].filter((each) => each !== '').join(' ');
   const attribute = classes === '' ? '' : ` class="${classes}"`;
-  return column === 0
-    ? `<th scope="row"${attribute}>${escapeMarkup(text)}</th>`
-    : `<td${attribute}>${escapeMarkup(text)}</td>`;
+  const shown = escapeMarkup(text).replace(/`([^`]+)`/g, '<code>$1</code>');
+  return column === 0 ? `<th scope="row"${attribute}>${shown}</th>` : `<td${attribute}>${shown}</td>`;
 }

@@ -5,6 +5,7 @@ import { type AxisChoice, chooseAxis, horizontalAxis, round } from './axis.js';
 import { CHART_WIDTH, type Chart } from './chart.js';
 import { escapeMarkup } from './markup.js';
 import { rowLabel } from './row-label.js';
+import { fitText } from './text-fit.js';
 
 export interface LatencyRow {
   name: string;
@@ -45,12 +46,13 @@ export function latencyChart({
     return svg;
   });
   const name = `From the time of the schedule to the answer${choice.isLog ? '; logarithmic' : ''}: further left is better`;
+  const names = fitText(name, CHART_WIDTH, 11, 2);
   return {
     file,
     title,
     description: `${name}. ${rows.map((row) => `${row.name}${row.ours ? ' (zmsg)' : ''}: ${wordsOf(row)}`).join('; ')}.`,
-    height: y + 38,
-    body: `${legend.svg}${horizontalAxis(choice, legend.height, y, format)}${drawn.join('')}<text class="muted small" y="${y + 31}">${escapeMarkup(name)}</text>`,
+    height: y + 26 + names.length * 15,
+    body: `${legend.svg}${horizontalAxis(choice, legend.height, y, format)}${drawn.join('')}${names.map((line, at) => `<text class="muted small" y="${y + 33 + at * 15}">${escapeMarkup(line)}</text>`).join('')}`,
   };
 }
 

@@ -18,8 +18,7 @@ Makes a page and charts out of the figures of pnpm bench --json FILE.json (packa
 try {
   main();
 } catch (error) {
-  if (!(error instanceof RunFileError || error instanceof MarkersMissingError || isArgumentError(error)))
-    throw error;
+  if (!isExpected(error)) throw error;
   console.error(error.message);
   process.exitCode = 2;
 }
@@ -53,6 +52,9 @@ function main(): void {
   console.log(`${join(dir, 'index.html')} and ${files.size - 1} charts`);
 }
 
-function isArgumentError(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+/** What the arguments are to blame for. */
+function isExpected(error: unknown): error is Error {
+  if (error instanceof RunFileError || error instanceof MarkersMissingError) return true;
+  const { code = '' } = error as NodeJS.ErrnoException;
+  return code.startsWith('ERR_PARSE_ARGS') || ['ENOENT', 'EACCES', 'EISDIR', 'ENOTDIR'].includes(code);
 }

@@ -11,7 +11,11 @@ const ENTITIES: Record<string, string> = {
   "'": '&#39;',
 };
 
+export function plainText(text: string): string {
+  return text.replace(FORBIDDEN, '\ufffd');
+}
+
 /** Any text as content or attribute of HTML or SVG. */
 export function escapeMarkup(text: string): string {
-  return text.replace(FORBIDDEN, '\ufffd').replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
+  return plainText(text).replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
 }

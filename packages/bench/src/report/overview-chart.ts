@@ -1,14 +1,14 @@
 import { times } from '../format.js';
 import type { Spread } from '../result.js';
-import { chooseAxis, compact, horizontalAxis, round } from './axis.js';
+import { chooseAxis, horizontalAxis, round } from './axis.js';
 import { CHART_WIDTH, type Chart } from './chart.js';
 import type { Duel } from './duels.js';
 import { escapeMarkup } from './markup.js';
 import { DIAMOND } from './row-label.js';
 import { fitText } from './text-fit.js';
 
-const LEFT = 168;
-const RIGHT = 338;
+const LEFT = 152;
+const RIGHT = 304;
 const ROW = 20;
 const BAR = 9;
 const LINE = 15;
@@ -42,13 +42,13 @@ export function overviewChart(duels: readonly Duel[], file: string): Chart | und
     file,
     title: 'Every contest: how long the others take, zmsg taking 1',
     description: `${name}. ${duels.map(words).join(' ')}`,
-    height: y + 54,
+    height: y + 56,
     body: [
-      horizontalAxis(choice, 0, y, (value) => `${compact(value)} ×`),
+      horizontalAxis(choice, 0, y, times),
       `<line class="axis" x1="${base}" x2="${base}" y1="0" y2="${y}"/>`,
       ...rows,
       ...fitText(name, CHART_WIDTH, 11, 2).map(
-        (line, at) => `<text class="muted small" y="${y + 31 + at * LINE}">${escapeMarkup(line)}</text>`,
+        (line, at) => `<text class="muted small" y="${y + 33 + at * LINE}">${escapeMarkup(line)}</text>`,
       ),
     ].join(''),
   };

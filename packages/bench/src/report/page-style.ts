@@ -23,8 +23,9 @@ nav ul{display:flex;flex-wrap:wrap;gap:4px 18px;list-style:none;margin:0;padding
 .tally b{display:block;font-size:24px;line-height:1.25;color:var(--text)}
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,480px),1fr));gap:20px;margin:16px 0;align-items:start}
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:18px;min-width:0;margin:0}
-.card .chart{width:100%;max-width:500px;height:auto}
-.card+.card{margin-top:0}
+.card .chart{width:100%;max-width:460px;height:auto}
+.single .card{grid-column:1/-1}.beside{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:16px 28px;align-items:start}
+.beside>*{min-width:0}
 .block{margin:16px 0}
 details{margin-top:12px}summary{cursor:pointer;font-size:14px}
 .scroll{overflow-x:auto;margin-top:8px;overflow-wrap:normal}
@@ -32,11 +33,11 @@ details{margin-top:12px}summary{cursor:pointer;font-size:14px}
 table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-size:13px;padding-bottom:6px;overflow-wrap:anywhere;max-width:80vw}
 th,td{text-align:left;vertical-align:top;padding:5px 14px 5px 0;border-top:1px solid var(--line);max-width:26em}
-tbody th{font-weight:400;min-width:10em;overflow-wrap:anywhere}thead th{border-top:0;font-size:13px;color:var(--muted);white-space:nowrap}
+tbody th{font-weight:400;min-width:13em;overflow-wrap:anywhere}thead th{border-top:0;font-size:13px;color:var(--muted);white-space:nowrap}
 td{overflow-wrap:anywhere;min-width:4.5em}
 .n{text-align:right;white-space:nowrap}
 tbody .mine{font-weight:700;color:var(--ours)}.good{color:var(--good);font-weight:700;white-space:nowrap}.bad{color:var(--bad);font-weight:700;white-space:nowrap}
 footer{padding-top:32px;padding-bottom:48px;font-size:14px}
-@media (max-width:600px){main,header,footer{padding-left:10px;padding-right:10px}header{padding-top:20px}.card{padding:14px 12px}h1{font-size:25px}h2{font-size:20px;margin-top:36px}dl{grid-template-columns:1fr 1fr}}
+@media (max-width:600px){main,header,footer{padding-left:10px;padding-right:10px}header{padding-top:20px}.card{padding:14px 12px}h1{font-size:25px}h2{font-size:20px;margin-top:36px}dl{grid-template-columns:1fr 1fr}table{font-size:13px}th,td{padding-right:10px}tbody th{min-width:9em}}
 @media print{.card{break-inside:avoid}}
 ${CHART_STYLE}`;

@@ -114,13 +114,17 @@ function workloadCards({ of, charts }: DrawnSuite['workloads'][number]): string 
 
 function cards<T extends { title: string }>(drawn: readonly Drawn<T>[], table: (of: T) => string): string {
   if (drawn.length === 0) return '';
+  // One alone has room for its figures beside it.
+  const isSingle = drawn.length === 1;
   const each = drawn.map(({ of, charts }) => {
-    const details = `<details><summary>Figures</summary>${table(of)}</details>`;
-    return charts.length === 0
-      ? `<figure class="card"><h3>${escapeMarkup(of.title)}</h3>${table(of)}</figure>`
-      : charts.map((chart) => card(chart, details)).join('');
+    if (isSingle || charts.length === 0) {
+      return `<figure class="card"><h3>${escapeMarkup(of.title)}</h3><div class="beside">${charts.map(inlineSvg).join('')}${table(of)}</div></figure>`;
+    }
+    return charts
+      .map((chart) => card(chart, `<details><summary>Figures</summary>${table(of)}</details>`))
+      .join('');
   });
-  return `<div class="charts">${each.join('\n')}</div>`;
+  return `<div class="charts${isSingle ? ' single' : ''}">${each.join('\n')}</div>`;
 }
 
 function chartGrid(charts: readonly Chart[], after: string): string {

@@ -93,16 +93,16 @@ export function figureTable(figures: readonly Figure[]): string {
 export function barTable(bars: readonly Bar[]): string {
   return htmlTable({
     caption: 'Bounds that the project has set itself; missed ones first',
-    head: ['', 'measured', 'promised', 'kept?'],
+    head: ['', 'kept?', 'measured', 'promised'],
     rows: bars
       .toSorted((one, other) => Number(one.met) - Number(other.met))
       .map(({ name, relation, bound, measured, unit, met }) => [
         name,
+        met ? { text: '✓ kept', kind: 'good' } : { text: '✗ missed', kind: 'bad' },
         amount(measured, unit),
         `${relation} ${amount(bound, unit)}`,
-        met ? { text: '✓ kept', kind: 'good' } : { text: '✗ missed', kind: 'bad' },
       ]),
-    numeric: (column) => column === 1 || column === 2,
+    numeric: (column) => column === 2 || column === 3,
   });
 }
 
