@@ -1,5 +1,5 @@
 /** What contests and loads are about, by their ids. An id that is not here is known by its title alone. */
-const TOPICS: readonly [id: string, words: string][] = [
+const TOPICS: readonly [id: string, words: string, alias?: string][] = [
   ['reads.hit', 'A read of what the cache has'],
   ['reads.l2', 'A read of what only Redis has'],
   ['reads.miss', 'A read of what no cache has'],
@@ -17,21 +17,21 @@ const TOPICS: readonly [id: string, words: string][] = [
   ['viral', 'A post that goes viral'],
   ['cold', 'A start with empty caches'],
   ['stampede', 'Many readers of a key that has just expired'],
-  ['trace', 'A recorded trace, played again'],
+  ['trace', 'A recorded trace, played again', 'replay'],
 ];
 
 export function topicOf(id: string): string | undefined {
-  return TOPICS.find(([topic]) => isAbout(id, topic))?.[1];
+  return TOPICS.find(([topic, , alias]) => isAbout(id, topic, alias))?.[1];
 }
 
 /** Of all topics those that none of the ids is about. */
 export function topicsWithout(ids: readonly string[]): string[] {
-  return TOPICS.filter(([topic]) => !ids.some((id) => isAbout(id, topic))).map(
+  return TOPICS.filter(([topic, , alias]) => !ids.some((id) => isAbout(id, topic, alias))).map(
     ([topic, words]) => `${words} (${topic})`,
   );
 }
 
 /** `reads.many` and `reads.many.miss`, `cold` and `cold-start`. */
-function isAbout(id: string, topic: string): boolean {
-  return id === topic || id.startsWith(`${topic}.`) || id.startsWith(`${topic}-`);
+function isAbout(id: string, ...topics: readonly (string | undefined)[]): boolean {
+  return topics.some((topic) => id === topic || id.startsWith(`${topic}.`) || id.startsWith(`${topic}-`));
 }

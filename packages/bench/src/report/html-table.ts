@@ -8,6 +8,8 @@ export interface Cell {
 
 export interface HtmlTable {
   caption: string;
+  /** A heading above says it already: it is there for those who do not see the page. */
+  isTitled?: boolean;
   head: readonly string[];
   /** The first cell of each is its heading. */
   rows: readonly (readonly (string | Cell)[])[];
@@ -16,7 +18,7 @@ export interface HtmlTable {
 }
 
 /** It scrolls by itself where it is wider than the page, and can be reached by the keyboard for that. */
-export function htmlTable({ caption, head, rows, numeric }: HtmlTable): string {
+export function htmlTable({ caption, isTitled = false, head, rows, numeric }: HtmlTable): string {
   const align = (column: number) => (numeric(column) ? ' class="n"' : '');
   const headings = head
     .map((name, column) => `<th scope="col"${align(column)}>${escapeMarkup(name)}</th>`)
@@ -24,7 +26,7 @@ export function htmlTable({ caption, head, rows, numeric }: HtmlTable): string {
   const body = rows.map(
     (row) => `<tr>${row.map((cell, column) => cellOf(cell, column, numeric)).join('')}</tr>`,
   );
-  return `<div class="scroll" role="region" aria-label="${escapeMarkup(caption)}" tabindex="0"><table><caption>${escapeMarkup(caption)}</caption><thead><tr>${headings}</tr></thead><tbody>${body.join('')}</tbody></table></div>`;
+  return `<div class="scroll" role="region" aria-label="${escapeMarkup(caption)}" tabindex="0"><table><caption${isTitled ? ' class="unseen"' : ''}>${escapeMarkup(caption)}</caption><thead><tr>${headings}</tr></thead><tbody>${body.join('')}</tbody></table></div>`;
 }
 
 function cellOf(cell: string | Cell, column: number, numeric: (column: number) => boolean): string {

@@ -28,7 +28,8 @@ nav ul{display:flex;flex-wrap:wrap;gap:4px 18px;list-style:none;margin:0;padding
 .beside>*{min-width:0}
 .block{margin:16px 0}
 details{margin-top:12px}summary{cursor:pointer;font-size:14px}
-.scroll{overflow-x:auto;margin-top:8px;overflow-wrap:normal}
+.unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
+.scroll{position:relative;overflow-x:auto;margin-top:8px;overflow-wrap:normal;background:linear-gradient(to left,var(--card) 40%,transparent) right/48px 100% no-repeat local,linear-gradient(to left,var(--shade),transparent) right/16px 100% no-repeat scroll}
 .scroll:focus-visible,summary:focus-visible,a:focus-visible{outline:2px solid var(--ours);outline-offset:2px}
 table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-size:13px;padding-bottom:6px;overflow-wrap:anywhere;max-width:80vw}

@@ -10,7 +10,8 @@ const MISSING = '–';
 export function contestTable({ title, show, standings }: Contest): string {
   return htmlTable({
     caption: `Figures: ${title}`,
-    head: ['', 'median', 'p75', 'p99', 'time against zmsg', 'of the rounds', 'when it has answered'],
+    isTitled: true,
+    head: ['', 'median', 'p75', 'p99', 'of zmsg', 'of the rounds', 'when it has answered'],
     rows: standings.map(({ name, does, ours, p50, p75, p99, ratio }) => [
       nameCell(name, ours),
       ...[p50, p75, p99].map((ns) => (Number.isFinite(ns) ? pace(ns, show) : MISSING)),
@@ -25,6 +26,7 @@ export function contestTable({ title, show, standings }: Contest): string {
 export function workloadTable({ title, runs }: WorkloadContest): string {
   return htmlTable({
     caption: `Figures: ${title}`,
+    isTitled: true,
     head: [
       '',
       'offered',
@@ -71,6 +73,7 @@ export function curveTable({ title, x, y, series }: Curve): string {
   const xs = [...new Set(series.flatMap(({ points }) => points.map(([at]) => at)))].sort((a, b) => a - b);
   return htmlTable({
     caption: `Figures: ${title} (${y.name} by ${x.name})`,
+    isTitled: true,
     head: ['', ...xs.map((at) => amount(at, x.unit))],
     rows: series.map(({ name, ours, points }) => {
       const of = new Map(points);
