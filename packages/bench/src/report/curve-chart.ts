@@ -51,6 +51,8 @@ export function curveChart({ title, x, y, series }: Curve, file: string): Chart 
     all.map(([, at]) => at),
     [TOP + PLOT, TOP + 8],
   );
+  // The lowest value is no zero: its mark has to clear the labels below.
+  if (ys.isLog) ys.scale.range([TOP + PLOT - 10, TOP + 8]);
   const looks = looksOf(measured);
   const bottom = TOP + PLOT;
   const xName = `${axisName(x, xs)} →`;
