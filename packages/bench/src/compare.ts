@@ -1,5 +1,5 @@
-import { number, times } from './format.js';
-import type { Bar, BenchRun, Contest, Spread, WorkloadContest } from './result.js';
+import { number, quantity, times } from './format.js';
+import type { Bar, BenchRun, Contest, Machine, Spread, WorkloadContest } from './result.js';
 
 /** How much worse a ratio may be, beyond what the rounds of both runs scattered. */
 const TOLERANCE = 1.15;
@@ -14,6 +14,8 @@ export interface Comparison {
   compared: number;
   /** Contests and bars that only the older run has. */
   missing: string[];
+  /** Ratios of which no number came out this time. */
+  broken: string[];
   /** Why the comparison is to be read with care. */
   cautions: string[];
 }
@@ -38,11 +40,13 @@ export function compare(older: BenchRun, newer: BenchRun): Comparison {
     improvements: [],
     compared: 0,
     missing: [...then.keys()].filter((id) => !now.has(id)),
+    broken: [...now].filter(([, ratio]) => !isNumber(ratio)).map(([id]) => id),
     cautions: cautionsFor(older, newer),
   };
   for (const [id, ratio] of now) {
     const before = then.get(id);
-    if (before === undefined) continue;
+    // Every comparison with a NaN is false: it would pass as no worse.
+    if (before === undefined || !isNumber(before) || !isNumber(ratio)) continue;
     found.compared += 1;
     const line = `${id}: ${spreadText(before)} → ${spreadText(ratio)}`;
     if (ratio.high * tolerance < before.low) found.regressions.push(line);
@@ -57,6 +61,7 @@ export function comparisonText({
   improvements,
   compared,
   missing,
+  broken,
   cautions,
 }: Comparison): string {
   const lines = (head: string, items: readonly string[]) =>
@@ -65,9 +70,14 @@ export function comparisonText({
     ...cautions,
     ...lines('Worse than before:', regressions),
     ...lines('Better than before:', improvements),
+    ...lines('No number came out this time:', broken),
     ...lines('Not measured this time:', missing),
     `${number(compared)} ratios compared: ${regressions.length} worse, ${improvements.length} better`,
   ].join('\n');
+}
+
+export function isWorse({ regressions, broken }: Comparison): boolean {
+  return regressions.length > 0 || broken.length > 0;
 }
 
 function ratiosOf({ suites }: BenchRun): Ratio[] {
@@ -88,18 +98,19 @@ function ofContest({ id, standings }: Contest): Ratio[] {
 function ofWorkload({ id, runs }: WorkloadContest): Ratio[] {
   return runs
     .filter(({ ours, offered }) => !ours && offered === undefined)
-    .map(({ name, ratio }) => ({ id: `${id}, against ${name}`, ratio: inverse(ratio) }));
+    .map(({ name, ratio }) => ({ id: `${id}, against ${name}`, ratio }));
 }
 
 /** Those that are counts, which no noise touches; the ratios among them are in the contests. */
 function ofBar({ id, relation, measured, unit }: Bar): Ratio[] {
   if (unit !== '' && unit !== 'bytes') return [];
-  const better = relation === '≥' ? measured : 1 / measured;
+  // Of what must not happen at all, none is the best there is, and one is worse.
+  const better = relation === '≥' ? measured : 1 / Math.max(measured, Number.EPSILON);
   return [{ id: `bar ${id}`, ratio: { median: better, low: better, high: better } }];
 }
 
-function inverse({ median, low, high }: Spread): Spread {
-  return { median: 1 / median, low: 1 / high, high: 1 / low };
+function isNumber({ median, low, high }: Spread): boolean {
+  return [median, low, high].every(Number.isFinite);
 }
 
 function cautionsFor(older: BenchRun, newer: BenchRun): string[] {
@@ -109,13 +120,27 @@ function cautionsFor(older: BenchRun, newer: BenchRun): string[] {
       `Measured on different processors (${older.machine.cpu}; ${newer.machine.cpu}): ratios differ between them.`,
     );
   }
+  const { cpus, memoryBytes } = older.machine;
+  if (cpus !== newer.machine.cpus || memoryBytes !== newer.machine.memoryBytes) {
+    cautions.push(`Another machine: ${sizeText(older.machine)} then, ${sizeText(newer.machine)} now.`);
+  }
   if (older.machine.node !== newer.machine.node) {
     cautions.push(`Node.js ${older.machine.node} then, ${newer.machine.node} now.`);
+  }
+  if (older.quick !== newer.quick) {
+    const [short, long] = older.quick ? ['older', 'newer'] : ['newer', 'older'];
+    cautions.push(
+      `The ${short} run is a quick one on little data, the ${long} is not: their figures differ for that alone.`,
+    );
   }
   if (older.quick || newer.quick) {
     cautions.push(`A quick run: only ratios that are ${times(QUICK_TOLERANCE)} worse count.`);
   }
   return cautions;
+}
+
+function sizeText({ cpus, memoryBytes }: Machine): string {
+  return `${cpus} processors and ${quantity(memoryBytes, 'bytes')}`;
 }
 
 function spreadText({ median, low, high }: Spread): string {

@@ -1,9 +1,10 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { compare, comparisonText } from './compare.js';
+import { compare, comparisonText, isWorse } from './compare.js';
 import { describeMachine } from './machine.js';
 import { barsText, machineText, suiteText } from './print.js';
 import { type BenchRun, SCHEMA, type SuiteResult } from './result.js';
+import { checkRun } from './run-check.js';
+import { RunFileError, readRun, writeRun } from './run-file.js';
 import { withStage } from './stage.js';
 import type { LocalSuite, Suite } from './suite.js';
 import { builders } from './suites/builders.js';
@@ -33,7 +34,8 @@ Measures every operation beside what a user would pick instead, in turns, on rea
   --rooms ENTRIES,…   of hit-ratio: entries that fit            (256,1024,4096)
   --accesses N        of hit-ratio: only the beginning is played (1000000)
 
-Exit code 1: with --compare, a ratio has become worse.
+Exit code 1: with --compare, a ratio has become worse or is no number any more; without, a figure is no number.
+Exit code 2: wrong arguments, or a file that is none of this benchmark.
 
 Suites: `;
 
@@ -81,14 +83,15 @@ if (values.help || unknown.length > 0 || (values.results !== undefined && values
   process.exit(values.help ? 0 : 2);
 }
 // Before an hour of measuring, not after it.
-const older = values.compare === undefined ? undefined : readRun(values.compare);
+const older = values.compare === undefined ? undefined : runOf(values.compare);
 
-const newer = values.results === undefined ? await measure() : readRun(values.results);
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(newer, null, 2)}\n`);
+const newer = values.results === undefined ? await measure() : runOf(values.results);
+if (values.results === undefined) tellHoles(newer);
+if (values.json !== undefined) writeRun(values.json, newer);
 if (older !== undefined) {
   const comparison = compare(older, newer);
   console.log(comparisonText(comparison));
-  if (comparison.regressions.length > 0) process.exitCode = 1;
+  if (isWorse(comparison)) process.exitCode = 1;
 }
 
 async function measure(): Promise<BenchRun> {
@@ -114,15 +117,22 @@ async function measure(): Promise<BenchRun> {
   return { schema: SCHEMA, machine, quick, suites };
 }
 
-function readRun(file: string): BenchRun {
+function runOf(file: string): BenchRun {
   try {
-    const run = JSON.parse(readFileSync(file, 'utf8')) as Partial<BenchRun>;
-    if (run.schema !== SCHEMA) throw new Error(`its schema is ${run.schema}, not ${SCHEMA}`);
-    return run as BenchRun;
+    return readRun(file);
   } catch (error) {
-    console.error(`${file} holds no figures of this benchmark: ${(error as Error).message}`);
+    if (!(error instanceof RunFileError)) throw error;
+    console.error(error.message);
     process.exit(2);
   }
+}
+
+/** NaN and Infinity become null in a file, and a dash in a report: here is who made them. */
+function tellHoles(run: BenchRun): void {
+  const { holes } = checkRun(run);
+  if (holes.length === 0) return;
+  console.error(`No number came out for:\n${holes.map((hole) => `  ${hole}`).join('\n')}`);
+  process.exitCode = 1;
 }
 
 function wholeNumber(option: string, text: string): number {
