@@ -1,8 +1,11 @@
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { createDatabase, startPostgres, startRedis } from '@zmsg/testbed';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { BossDelayQueue } from '../dist/delay/boss-delay-queue.js';
 import { BullDelayQueue, type BullDelayQueueOptions } from '../dist/delay/bull-delay-queue.js';
 import type { DelayEvent } from '../dist/delay/delay-queue.js';
@@ -215,6 +218,20 @@ test('a job whose node died is run by another, once', async () => {
   await Promise.all(second.map((queue) => queue.close()));
   await store.close();
 });
+
+test('closed with a job in hand that never ends, the queue does not keep the process alive', async () => {
+  const program = fileURLToPath(new URL('delay-close-process.mjs', import.meta.url));
+  const child = spawn(process.execPath, [program, inject('redisAddr'), `stuck-${randomUUID()}:`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  expect({ code, output }).toEqual({ code: 0, output: 'closed\n' });
+}, 60_000);
 
 test('ids of applied operations are forgotten after the retention and not before', async () => {
   const store = await storeOn(await createDatabase(inject('postgresPort')));

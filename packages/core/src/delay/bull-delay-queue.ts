@@ -151,6 +151,7 @@ export class BullDelayQueue implements DelayQueue {
     const away = this.#consumer.status !== 'ready';
     if (!(await settledWithin(this.#worker.close(away), closeTimeoutMs))) {
       // Jobs in hand keep their lock until it expires; then another node runs them.
+      stopTimers(this.#worker);
       await settledWithin(this.#worker.disconnect(), 1000);
     }
     if (this.#queue !== undefined) await settledWithin(this.#queue.close(), 1000);
@@ -263,6 +264,21 @@ export class BullDelayQueue implements DelayQueue {
 /** All keys of the queue in one hash slot of a cluster. Braces of the cache prefix would end the tag early. */
 function redisKeyPrefix(cachePrefix: string): string {
   return `{${cachePrefix.replaceAll('{', '%7B').replaceAll('}', '%7D')}}`;
+}
+
+/**
+ * BullMQ stops renewing locks and looking for stalled jobs at the end of its `close`. That may never come, with a job
+ * that hangs or a cluster that lost all its servers; then the timers would keep the process alive.
+ */
+function stopTimers(worker: Worker): void {
+  const { lockManager, stalledCheckStopper } = worker as unknown as WorkerTimers;
+  void lockManager?.close().catch(() => {}); // the locks end by themselves
+  stalledCheckStopper?.();
+}
+
+interface WorkerTimers {
+  readonly lockManager?: { close(): Promise<void> };
+  readonly stalledCheckStopper?: () => void;
 }
 
 async function failedJob(queue: Queue<JobData>, id: string): Promise<Job<JobData>> {
