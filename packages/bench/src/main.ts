@@ -17,6 +17,7 @@ import { reads } from './suites/reads.js';
 import { recovery } from './suites/recovery.js';
 import { statements } from './suites/statements.js';
 import { threads } from './suites/threads.js';
+import { WORKLOAD_NAMES, workloads } from './suites/workloads.js';
 
 const USAGE = `pnpm bench [--only NAME,…] [--quick] [--json FILE] [--compare OLD.json] [--postgres DSN] [--redis HOST:PORT]
 
@@ -30,6 +31,7 @@ Measures every operation beside what a user would pick instead, in turns, on rea
   --trace FILE …      traces to play, instead of generated loads
   --rooms ENTRIES,…   of hit-ratio: entries that fit            (256,1024,4096)
   --accesses N        of hit-ratio: only the beginning is played (1000000)
+  --workload NAME,…   of workloads: only these                  (${WORKLOAD_NAMES.join(',')})
 
 Exit code 1: with --compare, a ratio has become worse.
 
@@ -47,6 +49,7 @@ const { values } = parseArgs({
     trace: { type: 'string', multiple: true, default: [] },
     rooms: { type: 'string', default: '256,1024,4096' },
     accesses: { type: 'string', default: '1000000' },
+    workload: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -66,6 +69,13 @@ const SUITES: readonly (Suite | LocalSuite)[] = [
   statements,
   builders,
   ids,
+  workloads({
+    workloads:
+      values.workload === undefined ? undefined : namesOf('workload', values.workload, WORKLOAD_NAMES),
+    traces: values.trace,
+    postgres: values.postgres,
+    redis: values.redis,
+  }),
 ];
 const only = values.only?.split(',');
 const unknown = only?.filter((name) => !SUITES.some((suite) => suite.name === name)) ?? [];
@@ -119,6 +129,14 @@ function readRun(file: string): BenchRun {
     console.error(`${file} holds no figures of this benchmark: ${(error as Error).message}`);
     process.exit(2);
   }
+}
+
+function namesOf(option: string, text: string, known: readonly string[]): string[] {
+  const names = text.split(',');
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length === 0) return names;
+  console.error(`--${option} ${unknown.join()} is none of ${known.join()}`);
+  process.exit(2);
 }
 
 function wholeNumber(option: string, text: string): number {
