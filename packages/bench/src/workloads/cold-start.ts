@@ -24,7 +24,7 @@ export const coldStart: Workload = {
   name: 'cold-start',
   async run(servers, { quick }) {
     const [size, rounds] = quick ? [3_000, 1] : [30_000, 2];
-    const setting = { size, skew: SKEW, likes: 0, posts: 0, ttlMs: 600_000, l1Bytes: 16 * MIB };
+    const setting = { quick, size, skew: SKEW, likes: 0, posts: 0, ttlMs: 600_000, l1Bytes: 16 * MIB };
     const byRound: ColdRun[][] = [];
     for (let round = 0; round < rounds; round++) {
       byRound.push(

@@ -15,6 +15,8 @@ export interface Site {
   l1Bytes: number;
   /** Connections to PostgreSQL. */
   connections: number;
+  /** Fewer threads of zmsg than its default, in a quick run: sixteen take seconds to start. */
+  batchShards?: number | undefined;
   loads: LoadWatch;
 }
 

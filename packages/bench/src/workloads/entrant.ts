@@ -17,6 +17,8 @@ export interface Setting extends Mix {
   skew: number;
   ttlMs: number;
   l1Bytes: number;
+  /** Little data and short rounds, and a quick start. */
+  quick: boolean;
 }
 
 /** What became of the rounds of one phase. */
@@ -29,6 +31,7 @@ interface Outcome {
 }
 
 const CONNECTIONS = 25;
+const QUICK_SHARDS = 4;
 const SEED = 20_240_101;
 /** zmsg's default `batch_interval`: a count that is loaded may be as old as the last flush. */
 const FLUSH_MS = 5_000;
@@ -52,7 +55,7 @@ export class Entrant {
   }
 
   static async enter(entry: ContenderEntry, servers: Servers, setting: Setting): Promise<Entrant> {
-    const { size, skew, likes, posts, ttlMs, l1Bytes } = setting;
+    const { size, skew, likes, posts, ttlMs, l1Bytes, quick } = setting;
     const database = await servers.createDatabase(size);
     const number = entered++;
     const dir = join(servers.dir, String(number));
@@ -67,6 +70,7 @@ export class Entrant {
         ttlMs,
         l1Bytes,
         connections: CONNECTIONS,
+        batchShards: quick ? QUICK_SHARDS : undefined,
       },
       size,
       skew,

@@ -48,11 +48,10 @@ export function postText({ id, likes, body }: Post): string {
  * @throws Error when it is the value of another post, or not a whole one
  */
 export function likesIn(text: PostText, id: string): number {
-  const head =
-    typeof text === 'string' ? text : text.toString('latin1', 0, LIKES_AT + LONGEST_LIKES);
+  const head = typeof text === 'string' ? text : text.toString('latin1', 0, LIKES_AT + LONGEST_LIKES);
   const likes = Number.parseInt(head.slice(LIKES_AT, LIKES_AT + LONGEST_LIKES), 10);
   const length = LIKES_AT + String(likes).length + BEFORE_BODY.length + BODY_LENGTH + END.length;
-  if (!head.startsWith(BEFORE_ID + id + BEFORE_LIKES) || text.length !== length) {
+  if (!head.startsWith(BEFORE_ID + id + BEFORE_LIKES) || text.length !== length || !(likes >= 0)) {
     throw new Error(`not the value of ${id}: ${text.toString().slice(0, 80)}`);
   }
   return likes;

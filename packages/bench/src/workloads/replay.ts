@@ -4,12 +4,12 @@ import { number } from '../format.js';
 import { generatedLoads } from '../hit-ratio/generated-loads.js';
 import { type Load, loadOf } from '../hit-ratio/load.js';
 import type { WorkloadContest } from '../result.js';
-import { CONTENDERS } from './contenders/catalogue.js';
+import { writers } from './contenders/catalogue.js';
 import type { Servers } from './servers.js';
 import { checkAll, inTurns, withEntrants } from './with-entrants.js';
 import { MIB, WIDTH, type Workload } from './workload.js';
 
-const QUICK = { accesses: 20_000, rounds: 2 };
+const QUICK = { accesses: 10_000, rounds: 2 };
 const FULL = { accesses: 160_000, rounds: 4 };
 const SETTING = { skew: 0, likes: 0, posts: 0, ttlMs: 30_000, l1Bytes: 4 * MIB };
 
@@ -20,9 +20,11 @@ const SETTING = { skew: 0, likes: 0, posts: 0, ttlMs: 30_000, l1Bytes: 4 * MIB }
 export const replay: Workload = {
   name: 'replay',
   async run(servers, { quick, traces }) {
-    const { accesses, rounds } = quick ? QUICK : FULL;
+    const { accesses } = quick ? QUICK : FULL;
     const contests: WorkloadContest[] = [];
-    for (const load of await loadsOf(traces, accesses)) contests.push(await play(load, servers, rounds));
+    for (const load of await loadsOf(traces, accesses)) {
+      contests.push(await play(load, servers, quick));
+    }
     return { contests };
   },
 };
@@ -41,10 +43,10 @@ async function loadsOf(traces: readonly string[], accesses: number): Promise<Loa
   );
 }
 
-async function play(load: Load, servers: Servers, rounds: number): Promise<WorkloadContest> {
+async function play(load: Load, servers: Servers, quick: boolean): Promise<WorkloadContest> {
   const { name, accesses, keys } = load;
-  const ids = CONTENDERS.map(({ id }) => id);
-  return withEntrants(ids, servers, { ...SETTING, size: keys }, async (entrants) => {
+  const { rounds } = quick ? QUICK : FULL;
+  return withEntrants(writers(quick), servers, { ...SETTING, size: keys, quick }, async (entrants) => {
     const [reference] = entrants;
     const step = Math.ceil(accesses.length / rounds);
     await inTurns(entrants, rounds, (round) => ({

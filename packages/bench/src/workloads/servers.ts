@@ -31,7 +31,9 @@ export class Servers {
   readonly dir: string;
   readonly #dsn: string;
   readonly #pool: pg.Pool;
-  readonly #templates = new Map<number, string>();
+  readonly #templates = new Map<number, Promise<string>>();
+  /** PostgreSQL copies a database for one at a time. */
+  #copied: Promise<unknown> = Promise.resolve();
   readonly #databases: string[] = [];
   #made = 0;
 
@@ -72,12 +74,14 @@ export class Servers {
 
   /** A new database with so many posts; its name. */
   async createDatabase(posts: number): Promise<string> {
-    const template = this.#templates.get(posts) ?? (await this.#createTemplate(posts));
+    const template = this.#templates.get(posts) ?? this.#createTemplate(posts);
     this.#templates.set(posts, template);
     const name = this.#newName();
-    await this.#pool.query(
-      `CREATE DATABASE ${pg.escapeIdentifier(name)} TEMPLATE ${pg.escapeIdentifier(template)}`,
+    const copy = Promise.all([template, this.#copied]).then(([from]) =>
+      this.#pool.query(`CREATE DATABASE ${pg.escapeIdentifier(name)} TEMPLATE ${pg.escapeIdentifier(from)}`),
     );
+    this.#copied = copy;
+    await copy;
     return name;
   }
 

@@ -18,7 +18,7 @@ export const stampede: Workload = {
   name: 'stampede',
   async run(servers, { quick }) {
     const bursts = quick ? 2 : 8;
-    const setting = { size: 100, skew: 0, likes: 0, posts: 0, ttlMs: TTL_MS, l1Bytes: 4 * MIB };
+    const setting = { quick, size: 100, skew: 0, likes: 0, posts: 0, ttlMs: TTL_MS, l1Bytes: 4 * MIB };
     return withEntrants(READERS, servers, setting, async (entrants) => {
       const [reference] = entrants;
       await inTurns(entrants, 1, { kind: 'warm-up', phase: 'warm-up', ranks: 100, width: 100 });

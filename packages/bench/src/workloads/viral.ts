@@ -1,4 +1,4 @@
-import { CONTENDERS } from './contenders/catalogue.js';
+import { writers } from './contenders/catalogue.js';
 import { checkAll, inTurns, withEntrants } from './with-entrants.js';
 import { MIB, WIDTH, type Workload } from './workload.js';
 
@@ -9,8 +9,7 @@ export const viral: Workload = {
   name: 'viral',
   async run(servers, { quick }) {
     const [rounds, durationMs] = quick ? [2, 300] : [3, 1_000];
-    const ids = CONTENDERS.map(({ id }) => id);
-    return withEntrants(ids, servers, SETTING, async (entrants) => {
+    return withEntrants(writers(quick), servers, { ...SETTING, quick }, async (entrants) => {
       const [reference] = entrants;
       await inTurns(entrants, 1, { kind: 'warm-up', phase: 'warm-up', ranks: 1, width: 1 });
       await inTurns(entrants, rounds, { kind: 'closed', phase: 'viral', width: WIDTH, durationMs });

@@ -12,10 +12,13 @@ export async function withEntrants<T>(
 ): Promise<T> {
   const entrants: Entrant[] = [];
   try {
-    for (const id of ids) entrants.push(await Entrant.enter(entryOf(id), servers, setting));
+    const entering = await Promise.allSettled(ids.map((id) => Entrant.enter(entryOf(id), servers, setting)));
+    for (const each of entering) if (each.status === 'fulfilled') entrants.push(each.value);
+    for (const each of entering) if (each.status === 'rejected') throw each.reason;
     await servers.checkpoint();
     const result = await body(entrants as [Entrant, ...Entrant[]]);
-    for (const entrant of entrants.splice(0)) await entrant.leave();
+    await Promise.all(entrants.map((entrant) => entrant.leave()));
+    entrants.length = 0;
     return result;
   } finally {
     for (const entrant of entrants) entrant.kill();

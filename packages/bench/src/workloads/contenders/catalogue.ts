@@ -80,7 +80,12 @@ export const CONTENDERS: readonly ContenderEntry[] = [
 ];
 
 /** Those that differ in what a read does: where nothing is written, the others would be the same again. */
-export const READERS = ['zmsg-always', 'cache-aside', 'drizzle', 'bentocache'];
+export const READERS: readonly string[] = ['zmsg-always', 'cache-aside', 'drizzle', 'bentocache'];
+
+/** Of a workload with writes; a quick run has no time for all of them each time. */
+export function writers(quick: boolean): readonly string[] {
+  return quick ? READERS : CONTENDERS.map(({ id }) => id);
+}
 
 export function entryOf(id: string): ContenderEntry {
   const entry = CONTENDERS.find((each) => each.id === id);

@@ -26,7 +26,7 @@ export class ZmsgFeed implements Contender {
   }
 
   async start(): Promise<void> {
-    const { dsn, redis, prefix, dir, ttlMs, l1Bytes, connections } = this.#site;
+    const { dsn, redis, prefix, dir, ttlMs, l1Bytes, connections, batchShards } = this.#site;
     const zm = await ZMsg.open({
       postgresDsn: dsn,
       postgresMaxOpenConns: connections,
@@ -36,6 +36,7 @@ export class ZmsgFeed implements Contender {
       walSync: this.#options.durability,
       defaultTtl: ttlMs,
       l1MaxCost: l1Bytes,
+      batchShards,
       logLevel: 'error',
     });
     zm.loader(ID_PREFIX, this.#load);
