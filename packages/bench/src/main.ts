@@ -19,6 +19,7 @@ import { recovery } from './suites/recovery.js';
 import { scale } from './suites/scale.js';
 import { statements } from './suites/statements.js';
 import { threads } from './suites/threads.js';
+import { WORKLOAD_NAMES, workloads } from './suites/workloads.js';
 import { writes } from './suites/writes.js';
 
 const USAGE = `pnpm bench [--only NAME,…] [--quick] [--json FILE] [--compare OLD.json] [--postgres DSN] [--redis HOST:PORT]
@@ -33,6 +34,7 @@ Measures every operation beside what a user would pick instead, in turns, on rea
   --trace FILE …      traces to play, instead of generated loads
   --rooms ENTRIES,…   of hit-ratio: entries that fit            (256,1024,4096)
   --accesses N        of hit-ratio: only the beginning is played (1000000)
+  --workload NAME,…   of workloads: only these                  (${WORKLOAD_NAMES.join(',')})
 
 Exit code 1: with --compare, a ratio has become worse or is no number any more; without, a figure is no number.
 Exit code 2: wrong arguments, or a file that is none of this benchmark.
@@ -51,6 +53,7 @@ const { values } = parseArgs({
     trace: { type: 'string', multiple: true, default: [] },
     rooms: { type: 'string', default: '256,1024,4096' },
     accesses: { type: 'string', default: '1000000' },
+    workload: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -72,6 +75,13 @@ const SUITES: readonly (Suite | LocalSuite)[] = [
   scale,
   builders,
   ids,
+  workloads({
+    workloads:
+      values.workload === undefined ? undefined : namesOf('workload', values.workload, WORKLOAD_NAMES),
+    traces: values.trace,
+    postgres: values.postgres,
+    redis: values.redis,
+  }),
 ];
 const only = values.only?.split(',');
 const unknown = only?.filter((name) => !SUITES.some((suite) => suite.name === name)) ?? [];
@@ -133,6 +143,14 @@ function tellHoles(run: BenchRun): void {
   if (holes.length === 0) return;
   console.error(`No number came out for:\n${holes.map((hole) => `  ${hole}`).join('\n')}`);
   process.exitCode = 1;
+}
+
+function namesOf(option: string, text: string, known: readonly string[]): string[] {
+  const names = text.split(',');
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length === 0) return names;
+  console.error(`--${option} ${unknown.join()} is none of ${known.join()}`);
+  process.exit(2);
 }
 
 function wholeNumber(option: string, text: string): number {

@@ -38,6 +38,17 @@ test('no more connections stay idle than the bound says', async () => {
   await expect.poll(async () => (await store.exec(count)).rows).toEqual([{ n: 1 }]);
 });
 
+test('the connections of one burst serve the next one', async () => {
+  const store = await openStore();
+  const burst = async () => {
+    const select = 'SELECT pg_backend_pid() AS pid FROM pg_sleep(0.05)';
+    const answers = await Promise.all(Array.from({ length: 3 }, () => store.exec<{ pid: number }>(select)));
+    return answers.map(({ rows }) => rows[0]?.pid).sort();
+  };
+  const first = await burst();
+  expect(await burst()).toEqual(first);
+});
+
 test('the outcome of a statement is unknown when the connection broke, and known when it was refused', async () => {
   const store = await openStore();
   const cut = await store

@@ -35,7 +35,7 @@ export const SETTINGS = Object.freeze({
     reader: integer(0, 10_000),
     default: 5,
     defaultNote: '5, or `postgres_max_open_conns` if that is less',
-    doc: 'Connections kept open while unused; at most `postgres_max_open_conns`.',
+    doc: 'Connections kept open while unused; more are closed after 5 s without use. At most `postgres_max_open_conns`.',
   }),
   postgresConnMaxLifetime: setting({
     reader: duration('1s', TIMER_MAX),

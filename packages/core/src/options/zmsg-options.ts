@@ -12,7 +12,7 @@ export interface ZMsgOptions {
   postgresReadDsn?: string | undefined;
   /** Connections of the whole node, shards included: 2 to 10,000. @default 25 */
   postgresMaxOpenConns?: number | undefined;
-  /** Connections kept open while unused, at most `postgresMaxOpenConns`. @default 5, or `postgresMaxOpenConns` if less */
+  /** Connections kept open while unused; more are closed after 5 s. At most `postgresMaxOpenConns`. @default 5, or `postgresMaxOpenConns` if less */
   postgresMaxIdleConns?: number | undefined;
   /** A connection older than this is replaced before its next use: from 1s. @default '5m' */
   postgresConnMaxLifetime?: Duration | undefined;
