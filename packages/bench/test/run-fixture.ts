@@ -97,7 +97,7 @@ export function runFixture(): BenchRun {
             ['cache-aside (ioredis, pg)', 'from PostgreSQL, now in Redis', 241_000],
             ['Drizzle + Redis', 'from PostgreSQL, now in Redis', 402_000],
           ]),
-          contest('builders.build', 'Building a statement', 'time', [
+          contest('builders.sql', 'Building a statement', 'time', [
             ['sql build', 'text and values', 290],
             ['counter build', 'a task for the shards', 703, true],
           ]),
