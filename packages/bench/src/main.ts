@@ -36,7 +36,7 @@ Measures every operation beside what a user would pick instead, in turns, on rea
   --accesses N        of hit-ratio: only the beginning is played (1000000)
   --workload NAME,…   of workloads: only these                  (${WORKLOAD_NAMES.join(',')})
 
-Exit code 1: with --compare, a ratio has become worse or is no number any more; without, a figure is no number.
+Exit code 1: a suite failed, or a figure is no number; with --compare, a ratio has become worse or is no number any more.
 Exit code 2: wrong arguments, or a file that is none of this benchmark.
 
 Suites: `;
@@ -97,7 +97,6 @@ const older = values.compare === undefined ? undefined : runOf(values.compare);
 
 const newer = values.results === undefined ? await measure() : runOf(values.results);
 if (values.results === undefined) tellHoles(newer);
-if (values.json !== undefined) writeRun(values.json, newer);
 if (older !== undefined) {
   const comparison = compare(older, newer);
   console.log(comparisonText(comparison));
@@ -108,23 +107,32 @@ async function measure(): Promise<BenchRun> {
   const { quick } = values;
   const options = quick ? { rounds: 2, roundMs: 100, quick } : { rounds: 5, roundMs: 1_000, quick };
   const suites: SuiteResult[] = [];
-  const report = (result: SuiteResult) => {
-    suites.push(result);
-    console.log(suiteText(result));
-  };
   const machine = describeMachine();
+  const run: BenchRun = { schema: SCHEMA, machine, quick, suites };
+  /** A suite that fails costs its own figures, not those of half an hour before it. */
+  const take = async (name: string, measuring: Promise<SuiteResult>) => {
+    try {
+      const result = await measuring;
+      suites.push(result);
+      console.log(suiteText(result));
+    } catch (error) {
+      console.error(`${name} failed:`, error, '\n');
+      process.exitCode = 1;
+    }
+    if (values.json !== undefined) writeRun(values.json, run);
+  };
   console.log(`${machineText(machine)}\n`);
   const chosen = SUITES.filter((suite) => only?.includes(suite.name) ?? true);
-  for (const suite of chosen) if ('runLocally' in suite) report(await suite.runLocally(options));
+  for (const suite of chosen) if ('runLocally' in suite) await take(suite.name, suite.runLocally(options));
   const served = chosen.filter((suite) => 'run' in suite);
   if (served.length > 0) {
     await withStage({ postgres: values.postgres, redis: values.redis }, async (stage) => {
-      for (const suite of served) report(await suite.run(stage, options));
+      for (const suite of served) await take(suite.name, suite.run(stage, options));
     });
   }
   const bars = suites.flatMap((suite) => suite.bars ?? []);
   if (chosen.length > 1 && bars.length > 0) console.log(`All bars\n${barsText(bars)}\n`);
-  return { schema: SCHEMA, machine, quick, suites };
+  return run;
 }
 
 function runOf(file: string): BenchRun {

@@ -22,8 +22,8 @@ interface Counts {
 let server: RedisServer;
 let client: pg.Client;
 let seed = SEED;
-let nodes: FleetNode[];
-let proxies: TcpProxy[];
+const nodes: FleetNode[] = [];
+let proxies: TcpProxy[] = [];
 
 // Processes are slow to start on a busy machine.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
@@ -50,7 +50,7 @@ beforeAll(async () => {
       },
       PROGRAM,
     );
-  nodes = [await start(0)]; // one makes the tables
+  nodes.push(await start(0)); // one makes the tables
   nodes.push(...(await Promise.all([start(1), start(2)])));
 });
 

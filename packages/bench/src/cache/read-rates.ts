@@ -50,9 +50,10 @@ export async function readRates(
   return new Map(pairs.map(({ id, one, two }) => [id, { one: median(one), two: median(two) }]));
 }
 
-/** Of each reader, and of the controls behind them, under `prefix`. */
+/** Of each reader, and of the controls behind them, under `prefix`. `what` they read: `of 10,000 keys`. */
 export function rateFigures(
   prefix: string,
+  what: string,
   readers: readonly Reader[],
   rates: ReadonlyMap<string, ReadRates>,
 ): Figure[] {
@@ -60,9 +61,14 @@ export function rateFigures(
   return names.flatMap(([id, name]): Figure[] => {
     const { one, two } = ratesOf(rates, id);
     return [
-      { id: `${prefix}.${id}.1`, name: `${name}, one thread`, value: one, unit: '/s' },
-      { id: `${prefix}.${id}.2`, name: `${name}, two threads`, value: two, unit: '/s' },
-      { id: `${prefix}.${id}.scale`, name: `${name}, two threads against one`, value: two / one, unit: '×' },
+      { id: `${prefix}.${id}.1`, name: `${name} ${what}, one thread`, value: one, unit: '/s' },
+      { id: `${prefix}.${id}.2`, name: `${name} ${what}, two threads`, value: two, unit: '/s' },
+      {
+        id: `${prefix}.${id}.scale`,
+        name: `${name} ${what}, two threads against one`,
+        value: two / one,
+        unit: '×',
+      },
     ];
   });
 }

@@ -173,7 +173,7 @@ async function compareThreads(quick: boolean, figures: Figure[], bars: Bar[]): P
       }),
   };
   const rates = await readRates([reader], KEYS, quick);
-  figures.push(...rateFigures('cache.threads', [reader], rates));
+  figures.push(...rateFigures('cache.threads', 'of 100,000 keys', [reader], rates));
   bars.push(atLeast('cache.threads', 'two threads against one', scaleOf(rates, reader.id), 1.8));
 }
 

@@ -35,6 +35,13 @@ export const CONTENDERS: readonly ContenderEntry[] = [
     make: (site) => zmsg(site, { durability: 'always', counts: 'ttl' }),
   },
   {
+    id: 'zmsg-behind',
+    name: 'zmsg, always, posts by the shards',
+    does: 'likes and posts on disk in the log, counts by TTL',
+    ours: true,
+    make: (site) => zmsg(site, { durability: 'always', counts: 'ttl', posts: 'periodic' }),
+  },
+  {
     id: 'zmsg-interval',
     name: 'zmsg, interval',
     does: 'likes in the log, on disk within a second, counts by TTL',

@@ -10,6 +10,8 @@ export interface ZmsgFeedOptions {
    * and a load asks the shards for what is pending, too.
    */
   counts: 'ttl' | 'exact';
+  /** `store`: in PostgreSQL when it is acknowledged; `periodic`: in the log, as safe, and in all caches. @default 'store' */
+  posts?: 'store' | 'periodic';
 }
 
 const SELECT = 'SELECT id, likes, body FROM posts WHERE id = ANY($1)';
@@ -49,16 +51,18 @@ export class ZmsgFeed implements Contender {
 
   async like(id: string): Promise<void> {
     const zm = this.#engine;
-    await zm.cacheAndPeriodicStore(id, null, counter('posts', 'likes').inc(1).where('id = ?', id));
+    const like = counter('posts', 'likes').inc(1).where('id = ?', id).batchKey(id);
+    await zm.cacheAndPeriodicStore(id, null, like);
     if (this.#options.counts === 'exact') await zm.del(id);
   }
 
   post(id: string, body: string): Promise<unknown> {
-    return this.#engine.cacheAndStore(
-      id,
-      Buffer.from(postText({ id, likes: 0, body })),
-      sql('INSERT INTO posts (id, body) VALUES (?, ?)', id, body),
-    );
+    const text = Buffer.from(postText({ id, likes: 0, body }));
+    const insert = sql('INSERT INTO posts (id, body) VALUES (?, ?)', id, body);
+    // One batch key with the likes of the post, which must not come before it.
+    return this.#options.posts === 'periodic'
+      ? this.#engine.cacheAndPeriodicStore(id, text, insert.batchKey(id))
+      : this.#engine.cacheAndStore(id, text, insert);
   }
 
   async settle(): Promise<void> {
@@ -78,7 +82,7 @@ export class ZmsgFeed implements Contender {
   };
 
   async #addPending(row: Post): Promise<void> {
-    const task = counter('posts', 'likes').get().where('id = ?', row.id);
+    const task = counter('posts', 'likes').get().where('id = ?', row.id).batchKey(row.id);
     const [now] = await this.#engine.query<{ likes: number }>(task);
     if (now !== undefined) row.likes = Number(now.likes);
   }
