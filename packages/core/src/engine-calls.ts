@@ -61,6 +61,7 @@ export interface WriteCalls {
   storeAndReplace<R>(key: string, data: Uint8Array, task: Task, options?: WaitOptions): Promise<Rows<R>>;
   delay(key: string, task: Task, delayMs: number, options?: WaitOptions): Promise<void>;
   periodic(key: string, task: Task, options?: SubmitOptions): Promise<Receipt>;
+  followPut(key: string, value: Uint8Array, receipt: Receipt): void;
   replace(key: string, data: Uint8Array, options?: WaitOptions): Promise<boolean>;
   forget(key: string, options?: WaitOptions): Promise<void>;
   remove<R>(key: string, statement: Statement, options?: WaitOptions): Promise<Rows<R>>;

@@ -276,6 +276,7 @@ async function wire(
       logger,
       announce: (key) => writer.announce([key]),
       forget: (key) => writer.forget(key),
+      recheck: (key) => writer.recheck(key),
     }).catch((error: unknown) => {
       queue = undefined; // the next write tries again
       throw error;

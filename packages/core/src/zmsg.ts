@@ -170,6 +170,7 @@ export class ZMsg extends EventEmitter<EngineEvents> {
         const ttlMs = this.#ttlMs(options?.ttl);
         const receipt = await writer.periodic(key, built, options);
         await writer.cache(key, value, ttlMs, options);
+        writer.followPut(key, value, receipt);
         return receipt;
       });
     }

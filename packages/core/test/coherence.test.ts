@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis';
 import pg from 'pg';
 import { SharedLRU } from 'sharedarraybuffer-lru';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -13,7 +14,7 @@ let b: ZMsg;
 let c: ZMsg;
 
 beforeAll(async () => {
-  fleet = await openFleet();
+  fleet = await openFleet({ batchInterval: '1h' });
   [a, b, c] = fleet.nodes;
 });
 
@@ -185,6 +186,44 @@ test('what a node writes while it cannot reach Redis is read on the others, and 
   await everywhere('away', 'new');
   await everywhere('gone', undefined);
   expect(a.stats().l2?.dirtyKeys).toBe(0);
+});
+
+test.each<[string, (value: Buffer) => Promise<unknown>]>([
+  ['a periodic write', (value) => a.cacheAndPeriodicStore('ahead', value)],
+  ['a batch', (value) => a.batch().cacheAndPeriodicStore('ahead', value).execute()],
+])(
+  'what was loaded while %s was pending, its value gone from Redis, is dropped when it is committed',
+  async (what, write) => {
+    await put(a, 'ahead', 'old');
+    await everywhere('ahead', 'old');
+    await write(Buffer.from(what));
+    for (const zm of [b, c]) await expect.poll(() => zm.peek('ahead'), PATIENT).toBe(undefined);
+    const redis = new Redis(`redis://${fleet.redis.addr}`);
+    try {
+      const [name = ''] = await redis.keys('*v:ahead');
+      expect(await redis.del(name)).toBe(1);
+    } finally {
+      redis.disconnect();
+    }
+    expect(await read(c, 'ahead')).toBe('old');
+    await a.flush();
+    await everywhere('ahead', what);
+  },
+);
+
+test('a periodic write that is committed leaves its value in the caches', async () => {
+  const heard = () => b.stats().coherence?.receivedKeys ?? 0;
+  const before = heard();
+  await a.cacheAndPeriodicStore('in time', Buffer.from('value'));
+  await expect.poll(heard, PATIENT).toBe(before + 1);
+  await everywhere('in time', 'value');
+  const loads = b.stats().load.keys;
+  await a.flush();
+  await put(a, 'told after it', 'x');
+  await expect.poll(heard, PATIENT).toBe(before + 2);
+  expect(b.peek('in time')?.toString()).toBe('value');
+  expect(a.peek('in time')?.toString()).toBe('value');
+  expect(b.stats().load.keys).toBe(loads);
 });
 
 test('in doubt, a load that takes long is not kept, and nobody joins it any more', async () => {

@@ -1,8 +1,9 @@
 import type { Receipt, SubmitOptions, Task } from '@zmsg/workers';
 import type { WriteCalls } from '../engine-calls.js';
 import type { Rows, WaitOptions } from '../store/store.js';
-import { type BatchEntry, type BatchResult, submitPeriodic } from '../write/batch-run.js';
+import { type BatchEntry, type BatchResult, followPuts, submitPeriodic } from '../write/batch-run.js';
 import type { PeriodicWriter } from '../write/periodic-writer.js';
+import { PutFollowUp } from '../write/put-follow-up.js';
 import type { Statement } from '../write/writer.js';
 import type { OwnerPort } from './owner-port.js';
 
@@ -13,6 +14,7 @@ import type { OwnerPort } from './owner-port.js';
 export class AttachedWriter implements WriteCalls {
   readonly #owner: OwnerPort;
   readonly #periodic: PeriodicWriter;
+  readonly #puts: PutFollowUp;
   /** Batches with periodic writes that the owner is carrying out. */
   readonly #batches = new Map<number, () => Promise<Receipt[]>>();
   #lastBatch = 0;
@@ -20,6 +22,7 @@ export class AttachedWriter implements WriteCalls {
   constructor(owner: OwnerPort, periodic: PeriodicWriter) {
     this.#owner = owner;
     this.#periodic = periodic;
+    this.#puts = new PutFollowUp((key, value) => owner.call('recheck', [key, toBuffer(value)]));
   }
 
   cache(key: string, data: Uint8Array, ttlMs: number, options?: WaitOptions): Promise<void> {
@@ -52,6 +55,10 @@ export class AttachedWriter implements WriteCalls {
     return this.#periodic.submit(key, task, options);
   }
 
+  followPut(key: string, value: Uint8Array, receipt: Receipt): void {
+    this.#puts.follow(key, value, receipt);
+  }
+
   replace(key: string, data: Uint8Array, options?: WaitOptions): Promise<boolean> {
     return this.#owner.call('replace', [key, toBuffer(data)], options);
   }
@@ -82,6 +89,7 @@ export class AttachedWriter implements WriteCalls {
     });
     try {
       const results: BatchResult[] = await this.#owner.call('batch', [id, entries], options);
+      followPuts(this, entries, receipts);
       let submitted = 0;
       for (const [at, { kind }] of entries.entries())
         if (kind === 'periodic') results[at] = receipts[submitted++];

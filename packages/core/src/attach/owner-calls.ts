@@ -37,6 +37,7 @@ export function ownerCalls(engine: Engine, thread: AttachedThread) {
     delay: (_: Signal, key: string, task: Task, delayMs: number) => writer.delay(key, task, delayMs),
     replace: (_: Signal, key: string, data: Buffer) => writer.replace(key, data),
     forget: (_: Signal, key: string) => writer.forget(key),
+    recheck: (_: Signal, key: string, value: Buffer) => writer.recheck(key, value),
     remove: (signal: Signal, key: string, task: Statement) => writer.remove<Row>(key, task, { signal }),
     removeLater: (_: Signal, key: string, task: Statement, delayMs: number) =>
       writer.removeLater(key, task, delayMs),

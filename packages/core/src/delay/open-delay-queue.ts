@@ -15,6 +15,8 @@ export interface DelayQueueParts {
   announce: (key: string) => void | Promise<void>;
   /** Takes a deleted key out of the caches. */
   forget: (key: string) => Promise<void>;
+  /** Takes out of the caches what was loaded of a key while its write was in the queue. */
+  recheck: (key: string) => Promise<void>;
 }
 
 export interface OpenDelayQueue {
@@ -25,13 +27,13 @@ export interface OpenDelayQueue {
 
 /** The delay queue on the configured backend: BullMQ on Redis, pg-boss on PostgreSQL. */
 export async function openDelayQueue(parts: DelayQueueParts): Promise<OpenDelayQueue> {
-  const { store, logger, announce, forget } = parts;
+  const { store, logger, announce, forget, recheck } = parts;
   const writer = new DelayedWriter({
     store,
     // The embedded PostgreSQL has one node.
     silenceMs: parts.options.postgresDsn === undefined ? 0 : parts.options.delayLockMs,
     announce,
-    onCommitted: (write) => (write.deleteAfter === true ? forget(write.key) : Promise.resolve()),
+    onCommitted: (write) => (write.deleteAfter === true ? forget(write.key) : recheck(write.key)),
     onCleanUpError: (error) => logger.warn({ err: error }, 'old operation ids were not deleted'),
   });
   const queue = await openBackend(parts, writer);

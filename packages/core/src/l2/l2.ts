@@ -167,6 +167,17 @@ export class L2 {
     return replaced;
   }
 
+  /** See `SharedTier`. False also where nobody can tell: then Redis is to delete the key as soon as it can. */
+  async keepsCached(key: string): Promise<boolean> {
+    if (!this.#takes(key)) return false; // a repair is due, and tells the other nodes
+    try {
+      return await this.#tier.keepsCached(key);
+    } catch {
+      await this.delete(key);
+      return false;
+    }
+  }
+
   /** Redis may have, or come to have, old values that this node has not yet deleted. */
   get owes(): boolean {
     return this.#distrusted || this.#dirty.size > 0 || this.#unmarked > 0;

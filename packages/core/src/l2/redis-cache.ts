@@ -19,6 +19,7 @@ import {
   END,
   FILL,
   GIVE_LEASE_BACK,
+  KEEP_CACHED,
   LEASE_MS,
   MARK_MS,
   REPLACE,
@@ -216,6 +217,10 @@ export class RedisCache implements SharedTier {
   async replace(key: string, value: Uint8Array): Promise<boolean> {
     assertFits(value);
     return (await this.#script(REPLACE, key, [asBuffer(value)])) === 1;
+  }
+
+  async keepsCached(key: string): Promise<boolean> {
+    return (await this.#script(KEEP_CACHED, key, [])) === 1;
   }
 
   async lease(key: string): Promise<TierLease | TierEntry | undefined> {

@@ -92,6 +92,11 @@ export interface SharedTier {
   /** Replaces the value by a `cached` one and keeps the remaining TTL; false when there is no entry. @throws TierError */
   replace(key: string, value: Uint8Array): Promise<boolean>;
   /**
+   * To be called when a value that was cached ahead of the database has come there. True: it is there, or what
+   * replaced it. False: a load may have found the old row; what it filled is deleted. @throws TierError
+   */
+  keepsCached(key: string): Promise<boolean>;
+  /**
    * Whether a server came back with what it had some time ago (a snapshot), or a replica that lacks the last
    * writes took over: entries may be older than what was written. No more after `clear()`. @throws TierError
    */

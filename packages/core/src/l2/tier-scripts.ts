@@ -150,6 +150,14 @@ for n = 1, #KEYS do
 end
 return 1`;
 
+/** 1: a value that was cached ahead of the database, or a strong write under way; 0: anything else is deleted. */
+export const KEEP_CACHED = `${HEADER}
+local h = header(KEYS[1])
+if isMarked(h) then return 1 end
+if #h == ${HEADER_BYTES} and string.byte(h, 1) == ${VALUE} and string.byte(h, 2) == ${CACHED} then return 1 end
+if #h > 0 then redis.call('DEL', KEYS[1]) end
+return 0`;
+
 /** value: keeps header and TTL, so what is left stays right; 0 when there is no entry. */
 export const REPLACE = `${HEADER}
 local h = header(KEYS[1])

@@ -49,12 +49,27 @@ export async function runBatch(
     ...delayed.map(({ key, task, delayMs }) => writer.delay(key, task, delayMs)),
   ]);
   if (cached.size > 0) await writer.cacheMany([...cached.values()]);
+  followPuts(writer, entries, receipts);
   let stored = 0;
   let submitted = 0;
   return entries.map(({ kind }) => {
     if (kind === 'store') return rows[stored++];
     return kind === 'periodic' ? receipts[submitted++] : undefined;
   });
+}
+
+/** In the thread that has the receipts. */
+export function followPuts(
+  writer: Pick<Writer, 'followPut'>,
+  entries: readonly BatchEntry[],
+  receipts: readonly (Receipt | undefined)[],
+): void {
+  let submitted = 0;
+  for (const entry of entries) {
+    if (entry.kind !== 'periodic') continue;
+    const receipt = receipts[submitted++];
+    if (entry.cached && receipt) writer.followPut(entry.key, entry.cached.value, receipt);
+  }
 }
 
 /** In their order. */

@@ -11,6 +11,7 @@ import { type BatchEntry, type BatchResult, runBatch, submitPeriodic } from './b
 import { Intents } from './intents.js';
 import { KeyMutex } from './key-mutex.js';
 import { PeriodicWriter } from './periodic-writer.js';
+import { PutFollowUp } from './put-follow-up.js';
 import { type StrongWrite, StrongWrites } from './strong-writes.js';
 
 export interface WriterParts {
@@ -56,6 +57,7 @@ export class Writer {
   readonly #intents = new Intents();
   readonly #strong: StrongWrites;
   readonly #periodic: PeriodicWriter;
+  readonly #puts = new PutFollowUp((key, value) => this.recheck(key, value));
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
@@ -162,6 +164,25 @@ export class Writer {
   /** The periodic write without its cache part. Not async: a hot counter pays for no second promise. */
   periodic(key: string, task: Task, options?: SubmitOptions): Promise<Receipt> {
     return this.#periodic.submit(key, task, options);
+  }
+
+  /** To be called when the value of a periodic write is cached. */
+  followPut(key: string, value: Uint8Array, receipt: Receipt): void {
+    this.#puts.follow(key, value, receipt);
+  }
+
+  /**
+   * The periodic or delayed write of this value is committed. If the caches had lost the value before, they may
+   * have the old row now, here or on any node: then they drop it.
+   */
+  async recheck(key: string, value?: Uint8Array): Promise<void> {
+    const { l1, l2, reader, coherence } = this.#parts;
+    const isKept =
+      l2 === undefined ? value !== undefined && l1.get(key)?.equals(value) : await l2.keepsCached(key);
+    if (isKept === true) return;
+    l1.delete(key);
+    reader.supersede(key);
+    await coherence?.publish([key]);
   }
 
   batch(entries: readonly BatchEntry[], options?: WaitOptions): Promise<BatchResult[]> {
