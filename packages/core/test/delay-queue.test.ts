@@ -209,7 +209,7 @@ describe.each(delayBackends)('%s', (_name, start) => {
     await vi.waitFor(async () => expect((await stuck.stats()).active).toBe(1), soon);
     const startedAt = performance.now();
     await stuck.close();
-    expect(performance.now() - startedAt).toBeLessThan(4000);
+    expect(performance.now() - startedAt).toBeLessThan(9_000);
   });
 
   test('what cannot be a delayed write is refused at the call', async () => {

@@ -124,13 +124,14 @@ export function engineContract(open: (options: ZMsgOptions) => Promise<Opened>):
 
     test('update keeps the remaining time to live, and does nothing for what is not cached', async () => {
       const { zm } = await open(config());
+      // Before the call: it answers some time after the value has begun to live.
+      const beganAt = performance.now();
       await zm.cacheOnly('a', Buffer.from('1'), { ttl: 400 });
-      const cachedAt = performance.now();
       expect(await zm.update('a', Buffer.from('2'))).toBe(true);
       expect(await zm.get('a')).toEqual(Buffer.from('2'));
       while (zm.peek('a') !== undefined) await new Promise((resolve) => setImmediate(resolve));
-      expect(performance.now() - cachedAt).toBeGreaterThan(390);
-      expect(performance.now() - cachedAt).toBeLessThan(5_000);
+      expect(performance.now() - beganAt).toBeGreaterThan(390);
+      expect(performance.now() - beganAt).toBeLessThan(60_000);
       expect(await zm.update('never cached', Buffer.from('2'))).toBe(false);
       expect(await zm.get('never cached')).toBeUndefined();
     });

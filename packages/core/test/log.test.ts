@@ -100,7 +100,7 @@ test('redactSecrets takes linear time on hostile text', () => {
   redactSecrets(`${'a://'.repeat(20_000)}@`);
   redactSecrets(`${'a'.repeat(100_000)}@`);
   redactSecrets(`postgres://${'\\"'.repeat(50_000)} @`);
-  expect(performance.now() - start).toBeLessThan(2000);
+  expect(performance.now() - start).toBeLessThan(10_000);
 });
 
 test.each(['json', 'text'])(
