@@ -369,7 +369,7 @@ async function wire(
 
 async function embedded(options: ResolvedOptions, logger: Logger, opened: Opened): Promise<string> {
   const server = await startEmbedded({ dataDir: options.dataDir, logger });
-  opened.onClose('metrics', () => server.close());
+  opened.onClose('embedded PostgreSQL', () => server.close());
   return server.connectionString;
 }
 
