@@ -22,7 +22,7 @@ export class ReaderPair {
       for (const thread of this.#threads) thread.on('error', reject);
     });
     // Until somebody waits for it, it must not end the process.
-    this.#failure.catch(() => {}); // whoever waits for a round hears of it
+    this.#failure.catch(() => {});
   }
 
   /** Reads per second of one thread or of both together. */
