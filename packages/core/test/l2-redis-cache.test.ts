@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { startRedis } from '@zmsg/testbed';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, expect, inject, onTestFinished, test, vi } from 'vitest';
@@ -106,11 +107,31 @@ test('delete removes the keys, and a foreign or unknown format is a miss', async
   expect(await cache.replace('future', Buffer.from('x'))).toBe(false);
 });
 
-test('a key of another type in Redis is a miss for a read and does not open the breaker', async () => {
+test('a key of another type in Redis is a miss, takes no lease, and costs no other key anything', async () => {
   const cache = await open({ failureThreshold: 1 });
   await probe.lpush(`${prefix}v:list`, 'x');
-  expect(await cache.get('list')).toBeUndefined();
-  expect(cache.stats()).toMatchObject({ errors: 1, state: 'ready', breaker: 'closed' });
+  await cache.set('beside', Buffer.from('v'), 60_000);
+  const [list, beside] = await Promise.all([cache.get('list'), cache.get('beside')]);
+  expect(list).toBeUndefined();
+  expect(beside?.value.toString()).toBe('v');
+
+  const [first, none, last] = await Promise.all(['one', 'list', 'two'].map((key) => cache.lease(key)));
+  expect(none).toBeUndefined();
+  const leases = [first, last].filter((lease) => Buffer.isBuffer(lease));
+  expect(leases).toHaveLength(2);
+  const [one, two] = leases as [Buffer, Buffer];
+  const value = Buffer.from('filled');
+  expect(
+    await Promise.all([
+      cache.fill('one', value, 60_000, one),
+      cache.fill('list', value, 60_000, one),
+      cache.fill('two', value, 60_000, one), // of another key
+      cache.giveBack('two', two),
+    ]),
+  ).toEqual([true, false, false, undefined]);
+  expect((await cache.get('one'))?.value).toEqual(value);
+  expect(await probe.exists(`${prefix}v:two`)).toBe(0);
+  expect(cache.stats()).toMatchObject({ errors: 0, state: 'ready', breaker: 'closed' });
   await probe.del(`${prefix}v:list`);
 });
 
@@ -135,6 +156,39 @@ test('1,000 keys are read with one MGET', async () => {
     await watch.quit();
     await server.destroy();
   }
+});
+
+test('reads, leases and fills of one turn are a command each, and everyone gets the own answer', async () => {
+  const server = await startRedis();
+  onTestFinished(() => server.destroy());
+  const cache = await open({ redisAddr: [server.addr], commandTimeoutMs: 10_000 });
+  const keys = Array.from({ length: 300 }, (_, at) => `k${at}`);
+  const leases = (await Promise.all(keys.map((key) => cache.lease(key)))) as Buffer[];
+  const filled = await Promise.all(
+    keys.map((key, at) => {
+      if (at % 3 === 0) return cache.giveBack(key, leases[at] as Buffer);
+      return cache.fill(key, Buffer.from(key), 60_000, leases[at] as Buffer);
+    }),
+  );
+  expect(filled).toEqual(keys.map((_, at) => (at % 3 === 0 ? undefined : true)));
+  const read = await Promise.all(keys.map((key) => cache.get(key)));
+  expect(read.map((entry) => entry?.value.toString())).toEqual(
+    keys.map((key, at) => (at % 3 === 0 ? undefined : key)),
+  );
+
+  const watch = new Redis(`redis://${server.addr}`);
+  onTestFinished(() => watch.disconnect());
+  expect(await commandCalls(watch, 'mget')).toBe(1);
+  // The first of each script is sent again, with its text.
+  expect((await commandCalls(watch, 'evalsha')) + (await commandCalls(watch, 'eval'))).toBe(4);
+});
+
+test('what waits for the end of its turn is sent when the cache is closed', async () => {
+  const cache = await open();
+  const lease = (await cache.lease('last turn')) as Buffer;
+  const filled = cache.fill('last turn', Buffer.from('v'), 60_000, lease);
+  await cache.close();
+  expect(await filled).toBe(true);
 });
 
 test('writes of one turn reach Redis in the order of the calls', async () => {
@@ -179,7 +233,12 @@ test('a Redis that stops answering costs bounded time, then nothing, and comes b
   await cache.set('k', Buffer.from('v'), 60_000);
   server.pause();
   const startedAt = performance.now();
-  const first = await Promise.all(Array.from({ length: 500 }, () => cache.get('k')));
+  const turns: Promise<unknown>[][] = [];
+  for (let turn = 0; turn < 10; turn++) {
+    turns.push(Array.from({ length: 50 }, () => cache.get('k')));
+    await setImmediate();
+  }
+  const first = await Promise.all(turns.flat());
   expect(first.every((entry) => entry === undefined)).toBe(true);
   expect(performance.now() - startedAt).toBeLessThan(10_000);
   expect(cache.stats()).toMatchObject({ timeouts: 500, state: 'away', breaker: 'open', inFlight: 0 });
@@ -204,10 +263,12 @@ test('a Redis that is killed under load fails nothing but writes, and comes back
   const cache = await open({ redisAddr: [server.addr], commandTimeoutMs: 200 });
   await cache.set('k', Buffer.from('v'), 60_000);
   const reads = Array.from({ length: 2000 }, () => cache.get('k'));
-  const writes = Array.from({ length: 200 }, () => cache.set('w', Buffer.alloc(1000), 1000));
+  const writes = Promise.allSettled(
+    Array.from({ length: 200 }, () => cache.set('w', Buffer.alloc(1000), 1000)),
+  );
   const stopping = server.stop('SIGKILL');
   await Promise.all(reads);
-  for (const outcome of await Promise.allSettled(writes)) {
+  for (const outcome of await writes) {
     if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(TierError);
   }
   await stopping;

@@ -17,13 +17,12 @@ import {
   BEGIN,
   DELETE,
   END,
-  FILL,
-  GIVE_LEASE_BACK,
+  END_LEASES,
   KEEP_CACHED,
   LEASE_MS,
   MARK_MS,
   REPLACE,
-  TAKE_LEASE,
+  TAKE_LEASES,
 } from './tier-scripts.js';
 import { tierToken } from './tier-token.js';
 import {
@@ -35,6 +34,7 @@ import {
   isLease,
 } from './tier-value.js';
 import { TimedCalls } from './timed-calls.js';
+import { TurnBatch } from './turn-batch.js';
 
 export interface RedisCacheOptions extends RedisEndpoint {
   /** Connections, at least 1 (cluster: to each node). */
@@ -63,7 +63,16 @@ export interface RedisCacheOptions extends RedisEndpoint {
 const ENDS: Readonly<Record<number, TierEnd>> = { 0: 'conflict', 1: 'done', 2: 'absent' };
 const NO_VALUE = Buffer.alloc(0);
 
-const ABSENT: Promise<TierEntry | undefined> = Promise.resolve(undefined);
+interface NamedLease {
+  readonly name: string;
+  readonly lease: TierLease;
+}
+
+interface EndedLease extends NamedLease {
+  /** A record; empty: the load came to nothing. */
+  readonly stored: Buffer;
+  readonly px: number | '';
+}
 
 /** Breaks a half-open connection; several command time-outs, so that one slow answer does not. */
 const SOCKET_TIMEOUT_FACTOR = 8;
@@ -94,6 +103,9 @@ export class RedisCache implements SharedTier {
   readonly #servers: string;
   #onReconnect: () => void = () => {};
   readonly #sets = new SetBatch((script, names, args) => this.#sendSets(script, names, args));
+  readonly #reads = new TurnBatch((names: string[], calls) => this.#sendReads(names, calls));
+  readonly #leases = new TurnBatch((leases: NamedLease[]) => this.#sendLeases(leases));
+  readonly #ends = new TurnBatch((ends: EndedLease[]) => this.#sendEnds(ends));
   #next = 0;
   #rotates = false;
   #closed = false;
@@ -154,28 +166,17 @@ export class RedisCache implements SharedTier {
     return cache;
   }
 
-  get(key: string): Promise<TierEntry | undefined> {
-    const client = this.#reader();
-    if (client === undefined) return ABSENT;
-    return this.#calls.run(client.getBuffer(this.#prefix + key)).then(
-      (stored) => this.#found(stored),
-      () => undefined, // counted by #calls; a read falls through
-    );
+  async get(key: string): Promise<TierEntry | undefined> {
+    return (await this.getMany([key])).get(key);
   }
 
   async getMany(keys: readonly string[]): Promise<Map<string, TierEntry>> {
     const found = new Map<string, TierEntry>();
-    if (keys.length === 0) return found;
-    const client = this.#reader();
-    if (client === undefined) return found;
+    if (keys.length === 0 || this.#reader() === undefined) return found;
     const names = keys.map((key) => this.#prefix + key);
-    // MGET must stay in one slot of a cluster; there auto-pipelining makes one batch of GETs per node.
-    const reply: Promise<(Buffer | null)[]> = this.#cluster
-      ? Promise.all(names.map((name) => client.getBuffer(name)))
-      : client.mgetBuffer(names);
-    let stored: (Buffer | null)[];
+    let stored: readonly (Buffer | null)[];
     try {
-      stored = await this.#calls.run(reply);
+      stored = await this.#reads.addAll(names);
     } catch {
       return found; // counted by #calls; a read falls through
     }
@@ -227,11 +228,12 @@ export class RedisCache implements SharedTier {
     const lease = encodeLease(tierToken());
     let found: unknown;
     try {
-      found = await this.#script(TAKE_LEASE, key, [lease, LEASE_MS]);
+      found = await this.#each(this.#leases, { name: this.#prefix + key, lease });
     } catch {
       return undefined; // counted by #calls; the load goes on without
     }
-    if (!Buffer.isBuffer(found)) return lease;
+    if (found === null) return lease;
+    if (!Buffer.isBuffer(found)) return undefined;
     // Another node's load began under it: as long as it stands, neither of the two is old.
     if (isLease(found)) return found;
     return decodeTierValue(found, this.#now());
@@ -239,11 +241,12 @@ export class RedisCache implements SharedTier {
 
   async fill(key: string, value: Uint8Array, ttlMs: number, lease: TierLease): Promise<boolean> {
     const stored = encodeTierValue(value, 'loaded', ttlMs, this.#now());
-    return (await this.#script(FILL, key, [lease, stored, expiryMs(ttlMs) ?? ''])) === 1;
+    const end = { name: this.#prefix + key, lease, stored, px: expiryMs(ttlMs) ?? ('' as const) };
+    return (await this.#each(this.#ends, end, stored.length)) === 1;
   }
 
   async giveBack(key: string, lease: TierLease): Promise<void> {
-    await this.#script(GIVE_LEASE_BACK, key, [lease]);
+    await this.#each(this.#ends, { name: this.#prefix + key, lease, stored: NO_VALUE, px: '' });
   }
 
   async begin(key: string, token: Buffer, again = false): Promise<void> {
@@ -313,8 +316,8 @@ export class RedisCache implements SharedTier {
   }
 
   async close(): Promise<void> {
+    for (const batch of [this.#sets, this.#reads, this.#leases, this.#ends]) batch.flush();
     this.#closed = true;
-    this.#sets.flush();
     await this.#calls.idle();
     await Promise.all(this.#clients.map((client) => disconnectRedis(client, this.#commandTimeoutMs * 2)));
   }
@@ -347,6 +350,45 @@ export class RedisCache implements SharedTier {
   async #script(script: string, key: string, args: readonly ScriptArgument[]): Promise<unknown> {
     const client = this.#writer();
     return this.#calls.run(runScript(client, script, [this.#prefix + key], args));
+  }
+
+  /** In a cluster each alone: the keys of a command must share a slot. */
+  #each<T>(batch: TurnBatch<T, unknown>, item: T, bytes = 0): Promise<unknown> {
+    this.#checkWriter();
+    const answer = batch.add(item, bytes);
+    if (this.#cluster) batch.flush();
+    return answer;
+  }
+
+  /** Of one turn; sent when the connections may be others than when they were asked for. */
+  async #sendReads(names: string[], calls: number): Promise<readonly (Buffer | null)[]> {
+    const client = this.#reader();
+    if (client === undefined) throw new TierError('refused', 'Redis is away');
+    // MGET must stay in one slot of a cluster; there auto-pipelining makes one batch of GETs per node.
+    const reply = this.#cluster
+      ? Promise.all(names.map((name) => client.getBuffer(name)))
+      : client.mgetBuffer(names);
+    return this.#calls.run(reply, calls);
+  }
+
+  #sendLeases(leases: readonly NamedLease[]): Promise<readonly unknown[]> {
+    const args = [LEASE_MS, ...leases.map(({ lease }) => lease)];
+    return this.#runEach(TAKE_LEASES, leases, args);
+  }
+
+  #sendEnds(ends: readonly EndedLease[]): Promise<readonly unknown[]> {
+    const args = ends.flatMap(({ lease, stored, px }) => [lease, stored, px]);
+    return this.#runEach(END_LEASES, ends, args);
+  }
+
+  async #runEach(
+    script: string,
+    items: readonly NamedLease[],
+    args: readonly ScriptArgument[],
+  ): Promise<readonly unknown[]> {
+    const names = items.map(({ name }) => name);
+    const reply = runScript(this.#writer(), script, names, args) as Promise<unknown[]>;
+    return this.#calls.run(reply, items.length);
   }
 
   #found(stored: Buffer | null): TierEntry | undefined {
@@ -398,9 +440,12 @@ export class RedisCache implements SharedTier {
   }
 
   #admits(): boolean {
-    return (
-      !this.#closed && this.#breaker.allows() && this.#calls.inFlight + this.#sets.size < this.#maxInFlight
-    );
+    return !this.#closed && this.#breaker.allows() && this.#inFlight() < this.#maxInFlight;
+  }
+
+  /** Waiting to be sent, or for an answer. */
+  #inFlight(): number {
+    return this.#calls.inFlight + this.#sets.size + this.#reads.calls + this.#leases.calls + this.#ends.calls;
   }
 
   #rotateNextTurn(): void {

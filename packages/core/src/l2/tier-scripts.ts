@@ -55,24 +55,36 @@ local function mark(writers, crowd, token)
 end
 `;
 
-/** lease record, ms → what stands in its way, or nil. */
-export const TAKE_LEASE = `
-local found = redis.call('GET', KEYS[1])
-if found then return found end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return false`;
+/**
+ * ms, then for each key: lease record → for each key: nil (taken), what stands in its way, or 0: it holds something
+ * that is not a text, which must not fail the others.
+ */
+export const TAKE_LEASES = `
+local found = {}
+for n = 1, #KEYS do
+  local text = redis.pcall('GET', KEYS[n])
+  if not text then redis.call('SET', KEYS[n], ARGV[n + 1], 'PX', ARGV[1]) end
+  found[n] = type(text) == 'table' and 0 or text
+end
+return found`;
 
-/** lease record, value record, PX ('' for none) → 1 when it was filled. */
-export const FILL = `
-if redis.call('GETRANGE', KEYS[1], 0, ${HEADER_BYTES}) ~= ARGV[1] then return 0 end
-if ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2])
-else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
-return 1`;
-
-/** lease record: the load came to nothing. */
-export const GIVE_LEASE_BACK = `
-if redis.call('GETRANGE', KEYS[1], 0, ${HEADER_BYTES}) ~= ARGV[1] then return 0 end
-return redis.call('DEL', KEYS[1])`;
+/**
+ * For each key: lease record, value record ('' for none: the load came to nothing), PX ('' for no end) → for each
+ * key 1 when its lease stood.
+ */
+export const END_LEASES = `
+local ended = {}
+for n = 1, #KEYS do
+  local lease, value, px = ARGV[n * 3 - 2], ARGV[n * 3 - 1], ARGV[n * 3]
+  ended[n] = 0
+  if redis.pcall('GETRANGE', KEYS[n], 0, ${HEADER_BYTES}) == lease then
+    ended[n] = 1
+    if value == '' then redis.call('DEL', KEYS[n])
+    elseif px == '' then redis.call('SET', KEYS[n], value)
+    else redis.call('SET', KEYS[n], value, 'PX', px) end
+  end
+end
+return ended`;
 
 /** token, mark ms, '1': again, since the write takes long. */
 export const BEGIN = `${HEADER}

@@ -16,7 +16,8 @@ export class TimedCalls {
   }
 
   /**
-   * Settles as `reply` does, within the time-out. What comes later is ignored. `callers` wait for it.
+   * Settles as `reply` does, within the time-out. What comes later is ignored. `callers` wait for it, and for
+   * the breaker it is one failure.
    *
    * @throws TierError
    */
@@ -27,7 +28,7 @@ export class TimedCalls {
       const giveUp = () => {
         if (settled) return;
         settled = true;
-        this.timeouts += 1;
+        this.timeouts += callers;
         this.#breaker.failed();
         this.#done(callers);
         reject(new TierError('timeout', `no answer from Redis within ${this.#timeoutMs} ms`));
@@ -48,7 +49,7 @@ export class TimedCalls {
           if (settled) return;
           settled = true;
           clearTimeout(timer);
-          this.errors += 1;
+          this.errors += callers;
           // An error reply (wrong type, out of memory) comes from a Redis that answers.
           if (error.name === 'ReplyError') this.#breaker.succeeded();
           else this.#breaker.failed();
