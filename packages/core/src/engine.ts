@@ -7,41 +7,34 @@ import { SharedLRU } from 'sharedarraybuffer-lru';
 import { EngineThreads } from './attach/engine-threads.js';
 import { ownerCalls } from './attach/owner-calls.js';
 import { AuditDesk } from './audit/audit-desk.js';
-import type { BloomBits } from './bloom/bloom-bits.js';
-import { BloomGate } from './bloom/bloom-gate.js';
-import { BloomShare, type ShareEvent } from './bloom/bloom-share.js';
-import { Coherence, type CoherenceOptions, fleetChannel } from './coherence/coherence.js';
+import { openBloom } from './bloom/open-bloom.js';
+import { openCoherence } from './coherence/open-coherence.js';
 import { DeadLetters } from './dead-letters/dead-letters.js';
 import type { DelayQueue } from './delay/delay-queue.js';
-import {
-  BOSS_CONNECTIONS,
-  hasDelayQueue,
-  type OpenDelayQueue,
-  openDelayQueue,
-} from './delay/open-delay-queue.js';
+import { hasDelayQueue, type OpenDelayQueue, openDelayQueue } from './delay/open-delay-queue.js';
 import type { EngineCalls } from './engine-calls.js';
 import type { EngineEvent } from './events.js';
 import { IdGenerator } from './ids/id-generator.js';
 import { parseId } from './ids/parse-id.js';
-import { L2 } from './l2/l2.js';
-import { RedisCache } from './l2/redis-cache.js';
-import { connectRedis, disconnectRedis, settledWithin } from './l2/redis-client.js';
+import { openL2 } from './l2/open-l2.js';
+import { settledWithin } from './l2/redis-client.js';
 import { Loaders } from './load/loaders.js';
 import type { LoaderSource } from './load/source.js';
 import { createLogger } from './log.js';
 import { logEvent } from './log-event.js';
 import { engineMigrations } from './migrate/engine-migrations.js';
 import { type AppliedMigration, Migrations } from './migrate/index.js';
+import { Opened, type Opening } from './opening.js';
 import { resolveOptions, secretsOf } from './options/resolve.js';
 import type { ResolvedOptions } from './options/resolved.js';
 import type { ZMsgOptions } from './options/zmsg-options.js';
-import { FleetFlight } from './read/fleet-flight.js';
-import { FlightLeases } from './read/flight-leases.js';
+import { openFleetFlight } from './read/open-fleet-flight.js';
 import { Reader } from './read/reader.js';
 import { RecentWrites } from './read/recent-writes.js';
 import { collectStats } from './stats.js';
 import { lockDataDir, walDir } from './store/data-dir.js';
 import { startEmbedded } from './store/embedded.js';
+import { shareConnections } from './store/share-connections.js';
 import { Store } from './store/store.js';
 import { Writer } from './write/writer.js';
 
@@ -68,50 +61,11 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** Longest wait for the other nodes at open; then the engine opens in doubt. */
 const COHERENCE_WAIT_MS = 1_000;
 
-const REDIS_CONNECT_TIMEOUT_MS = 5_000;
-const REDIS_DISCONNECT_TIMEOUT_MS = 500;
-
-/** Of `load_wait`: when a node that loads has died, one of those that wait takes its place before all give up. */
-const FLIGHT_LEASE_SHARE = 0.6;
-
 /** Longest wait of a restarted node until the others have heard of it, milliseconds. */
 const REGISTER_TIMEOUT_MS = 2_000;
 
 /** Of each ring between this thread and a shard; some ten thousand likes. */
 const RING_BYTES = 2 ** 20;
-/** Until the log names the part that keeps `close()` waiting. */
-const CLOSING_SLOWLY_MS = 5_000;
-
-/** Opened parts, closed in reverse: on `close()`, or when opening fails half-way. */
-class Opened {
-  readonly #closers: { part: string; close: () => unknown }[] = [];
-  readonly #logger: Logger;
-
-  constructor(logger: Logger) {
-    this.#logger = logger;
-  }
-
-  onClose(part: string, close: () => unknown): void {
-    this.#closers.push({ part, close });
-  }
-
-  /** Closes everything even if some of it fails; then throws the first failure. */
-  async close(): Promise<void> {
-    const failures: unknown[] = [];
-    for (const { part, close } of this.#closers.splice(0).reverse()) {
-      const slow = setTimeout(() => this.#logger.warn({ part }, 'closing takes long'), CLOSING_SLOWLY_MS);
-      try {
-        await close();
-      } catch (error) {
-        failures.push(error);
-      } finally {
-        clearTimeout(slow);
-      }
-    }
-    if (failures.length > 0) throw failures[0];
-  }
-}
-
 /** Opens and wires all parts of an engine: the one place where they meet. */
 export async function openEngine(
   input: string | ZMsgOptions | undefined,
@@ -152,9 +106,10 @@ async function wire(
     tell(event);
     threads?.broadcast(event);
   };
+  const opening: Opening = { options, logger, opened, onEvent };
   const lock = lockDataDir(options.dataDir);
   opened.onClose('lock of data_dir', () => lock.release());
-  const connectionString = options.postgresDsn ?? (await embedded(options, logger, opened));
+  const connectionString = options.postgresDsn ?? (await embedded(opening));
   const budget = shareConnections(options);
   const openStore = (dsn: string) => {
     const store = new Store({
@@ -187,7 +142,7 @@ async function wire(
     bufferItems: options.l1BufferItems,
     maxValueBytes: options.l1MaxValue,
   });
-  const l2 = await openL2(options, logger, opened, (keys) => {
+  const l2 = await openL2(opening, (keys) => {
     // Others may have read from Redis what it should not have had.
     void (keys === undefined ? coherence?.publishAll() : coherence?.publish(keys));
   });
@@ -195,19 +150,19 @@ async function wire(
   const inherited = new Promise<boolean>((resolve) => {
     inherit = resolve;
   });
-  const bloom = openBloom(options, store, inherited, opened, logger, onEvent);
+  const bloom = openBloom(opening, store, inherited);
   // Before the shards apply what an earlier process left: rows whose keys only that one had announced.
   if (bloom !== undefined && existsSync(join(walDir(options.dataDir), 'log.json')))
     await settledWithin(bloom.registered(), REGISTER_TIMEOUT_MS);
   const loaders = new Loaders(readStore, store);
-  const fleet = l2 === undefined ? undefined : openFleetFlight(options, l2, opened, logger);
+  const fleet = l2 === undefined ? undefined : openFleetFlight(opening, l2);
   const desk = new AuditDesk({
     l1,
     loaders,
     store,
     name: () => ({ host: hostname(), pid: process.pid, nodeId: ids.nodeId }),
   });
-  const coherence = connectNodes(options, store, opened, logger, onEvent, {
+  const coherence = openCoherence(opening, store, {
     owes: () => l2?.owes ?? false,
     onKeys: (keys) => {
       for (const key of keys) {
@@ -367,133 +322,8 @@ async function wire(
   return engine;
 }
 
-async function embedded(options: ResolvedOptions, logger: Logger, opened: Opened): Promise<string> {
+async function embedded({ options, logger, opened }: Opening): Promise<string> {
   const server = await startEmbedded({ dataDir: options.dataDir, logger });
   opened.onClose('embedded PostgreSQL', () => server.close());
   return server.connectionString;
-}
-
-/**
- * One budget for the whole node: the delay queue on PostgreSQL gets its two, the shards up to 70 % of the
- * rest, calls what remains. With the default of 25 that is one for each of 16 shards, which then keep
- * theirs; shards with fewer connect anew for each flush (flushing every 50 ms, that took four times as
- * long).
- */
-function shareConnections(options: ResolvedOptions): { shards: number; store: number } {
-  const queue = options.delayBackend === 'postgres' ? BOSS_CONNECTIONS : 0;
-  const max = options.postgresMaxOpenConns - queue;
-  const shards = Math.max(1, Math.min(options.batchShards, Math.floor(max * 0.7)));
-  return { shards, store: Math.max(1, max - shards) };
-}
-
-/** What this node does about the others, and hears from them. Undefined without Redis: there are none. */
-function connectNodes(
-  options: ResolvedOptions,
-  store: Store,
-  opened: Opened,
-  logger: Logger,
-  onEvent: (event: EngineEvent) => void,
-  local: Pick<CoherenceOptions, 'owes' | 'onKeys' | 'onDoubt' | 'onSharedDoubt' | 'digestOf' | 'onRequest'>,
-): Coherence | undefined {
-  const { redisAddr, redisCluster, redisPassword, redisDb } = options;
-  if (redisAddr === undefined) return undefined;
-  const coherence = new Coherence({
-    ...local,
-    endpoint: { redisAddr, redisCluster, redisPassword, redisDb },
-    channel: fleetChannel(options),
-    store,
-    onEvent,
-    onError: (error, what) => logger.warn({ err: error }, what),
-  });
-  opened.onClose('coherence', () => coherence.close());
-  return coherence;
-}
-
-async function openL2(
-  options: ResolvedOptions,
-  logger: Logger,
-  opened: Opened,
-  onRepaired: (keys: readonly string[] | undefined) => void,
-): Promise<L2 | undefined> {
-  const { redisAddr } = options;
-  if (redisAddr === undefined) return undefined;
-  const tier = await RedisCache.open({
-    redisAddr,
-    redisCluster: options.redisCluster,
-    redisPassword: options.redisPassword,
-    redisDb: options.redisDb,
-    redisPoolSize: options.redisPoolSize,
-    cachePrefix: options.cachePrefix,
-    onConnectionError: (error) => logger.warn({ err: error }, 'Redis (L2) cannot be reached'),
-  });
-  const l2 = new L2(tier, { onRepaired });
-  opened.onClose('L2', () => l2.close());
-  await l2.checkServers();
-  return l2;
-}
-
-function openFleetFlight(
-  options: ResolvedOptions,
-  l2: L2,
-  opened: Opened,
-  logger: Logger,
-): FleetFlight | undefined {
-  const { redisAddr, redisCluster, redisPassword, redisDb, cachePrefix, loadWaitMs } = options;
-  if (redisAddr === undefined || loadWaitMs === 0) return undefined;
-  const leases = new FlightLeases({
-    redisAddr,
-    redisCluster,
-    redisPassword,
-    redisDb,
-    cachePrefix,
-    leaseMs: Math.ceil(loadWaitMs * FLIGHT_LEASE_SHARE),
-    onConnectionError: (error) => logger.warn({ err: error }, 'Redis (single flight) cannot be reached'),
-  });
-  const fleet = new FleetFlight({ leases, l2, waitMs: loadWaitMs });
-  opened.onClose('fleet', () => fleet.close());
-  return fleet;
-}
-
-/**
- * Without Redis the local filter decides alone: several nodes need the same Redis to be coherent at
- * all. The tables are read from the primary, since a replica may lack the newest keys.
- */
-function openBloom(
-  options: ResolvedOptions,
-  store: Store,
-  inherited: Promise<boolean>,
-  opened: Opened,
-  logger: Logger,
-  onEvent: (event: EngineEvent) => void,
-): BloomGate | undefined {
-  const { redisAddr, redisCluster, redisPassword, redisDb, cachePrefix } = options;
-  if (!options.bloomEnabled) return undefined;
-  let share: ((bits: BloomBits, onEvent: (event: ShareEvent) => void) => BloomShare) | undefined;
-  if (redisAddr !== undefined) {
-    const redis = connectRedis(
-      { redisAddr, redisCluster, redisPassword, redisDb },
-      {
-        connectionName: 'zmsg-bloom',
-        connectTimeoutMs: REDIS_CONNECT_TIMEOUT_MS,
-        socketTimeoutMs: REDIS_CONNECT_TIMEOUT_MS,
-        disconnectTimeoutMs: REDIS_DISCONNECT_TIMEOUT_MS,
-        whenAway: 'refuse',
-        autoPipelining: false,
-        onError: (error) => logger.warn({ err: error }, 'Redis (Bloom filter) cannot be reached'),
-      },
-    );
-    opened.onClose('Redis of the Bloom filter', () => disconnectRedis(redis, REDIS_DISCONNECT_TIMEOUT_MS));
-    share = (bits, onShareEvent) => new BloomShare({ redis, cachePrefix, inherited }, bits, onShareEvent);
-  }
-  const bloom = new BloomGate({
-    scanAfter: inherited.then(() => {}),
-    store,
-    capacity: options.bloomCapacity,
-    errorRate: options.bloomErrorRate,
-    exclusive: redisAddr === undefined,
-    share,
-    onEvent,
-  });
-  opened.onClose('Bloom filter', () => bloom.close());
-  return bloom;
 }
