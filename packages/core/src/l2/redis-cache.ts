@@ -232,8 +232,7 @@ export class RedisCache implements SharedTier {
     } catch {
       return undefined; // counted by #calls; the load goes on without
     }
-    if (found === null) return lease;
-    if (!Buffer.isBuffer(found)) return undefined;
+    if (!Buffer.isBuffer(found)) return lease;
     // Another node's load began under it: as long as it stands, neither of the two is old.
     if (isLease(found)) return found;
     return decodeTierValue(found, this.#now());

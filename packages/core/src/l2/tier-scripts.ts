@@ -55,16 +55,18 @@ local function mark(writers, crowd, token)
 end
 `;
 
-/**
- * ms, then for each key: lease record → for each key: nil (taken), what stands in its way, or 0: it holds something
- * that is not a text, which must not fail the others.
+/*
+ * Of many keys, all are read by one MGET: a call out of Lua takes Redis longer than what it calls (100 keys: 0.78 ms
+ * with a GET for each, 0.56 so). What is not a text counts as absent, and is replaced, as any SET does. A key that
+ * comes twice is looked at once: of two leases the later one stands, and two loads under one lease are both new
+ * enough, so the later value stays.
  */
+
+/** ms, then for each key: lease record → for each key: nil (taken), or what stands in its way. */
 export const TAKE_LEASES = `
-local found = {}
+local found = redis.call('MGET', unpack(KEYS))
 for n = 1, #KEYS do
-  local text = redis.pcall('GET', KEYS[n])
-  if not text then redis.call('SET', KEYS[n], ARGV[n + 1], 'PX', ARGV[1]) end
-  found[n] = type(text) == 'table' and 0 or text
+  if not found[n] then redis.call('SET', KEYS[n], ARGV[n + 1], 'PX', ARGV[1]) end
 end
 return found`;
 
@@ -73,12 +75,11 @@ return found`;
  * key 1 when its lease stood.
  */
 export const END_LEASES = `
-local ended = {}
+local found, ended = redis.call('MGET', unpack(KEYS)), {}
 for n = 1, #KEYS do
   local lease, value, px = ARGV[n * 3 - 2], ARGV[n * 3 - 1], ARGV[n * 3]
-  ended[n] = 0
-  if redis.pcall('GETRANGE', KEYS[n], 0, ${HEADER_BYTES}) == lease then
-    ended[n] = 1
+  ended[n] = found[n] == lease and 1 or 0
+  if ended[n] == 1 then
     if value == '' then redis.call('DEL', KEYS[n])
     elseif px == '' then redis.call('SET', KEYS[n], value)
     else redis.call('SET', KEYS[n], value, 'PX', px) end

@@ -56,10 +56,9 @@ const SETTLED_MS = 1000;
  * a process has one flight of a key, so that one was overtaken by a write.
  */
 const CLAIM = `
-local replies, node = {}, ARGV[1] .. '.'
+local all, replies, node = redis.call('MGET', unpack(KEYS)), {}, ARGV[1] .. '.'
 for n = 1, #KEYS do
-  local token, known = ARGV[n * 2 + 1], ARGV[n * 2 + 2]
-  local found = redis.call('GET', KEYS[n])
+  local token, known, found = ARGV[n * 2 + 1], ARGV[n * 2 + 2], all[n]
   local isFree = not found or string.sub(found, 2, #node + 1) == node
   if not isFree and found == known then isFree = string.sub(found, 1, 1) ~= 'h' end
   if not isFree and string.sub(found, 1, 1) == 'e' then isFree = string.sub(found, 2) ~= string.sub(known, 2) end
@@ -70,9 +69,10 @@ return replies`;
 
 /** ms, then for each key: the lease that is expected, what it becomes ('' for the same). */
 const SETTLE = `
+local all = redis.call('MGET', unpack(KEYS))
 for n = 1, #KEYS do
   local expected, becomes = ARGV[n * 2], ARGV[n * 2 + 1]
-  if redis.call('GET', KEYS[n]) == expected then
+  if all[n] == expected then
     redis.call('SET', KEYS[n], becomes == '' and expected or becomes, 'PX', ARGV[1])
   end
 end
