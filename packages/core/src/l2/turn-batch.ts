@@ -34,21 +34,18 @@ export class TurnBatch<Item, Answer> {
   }
 
   async add(item: Item, bytes = 0): Promise<Answer> {
-    const [answer] = await this.addAll([item], bytes);
-    return answer as Answer;
+    const open = this.#roomFor(1, bytes);
+    const at = open.items.push(item) - 1;
+    return (await open.answers)[at] as Answer;
   }
 
   /** Answers of these items alone, in their order. They are never split over two commands. */
   async addAll(items: readonly Item[], bytes = 0): Promise<readonly Answer[]> {
-    const waiting = this.#open?.items.length ?? 0;
-    if (waiting + items.length > MAX_ITEMS || this.#bytes + bytes > MAX_BYTES) this.flush();
-    const open = this.#opened();
+    const open = this.#roomFor(items.length, bytes);
     const from = open.items.length;
     for (const item of items) open.items.push(item);
-    this.#calls += 1;
-    this.#bytes += bytes;
     const answers = await open.answers;
-    return answers.slice(from, from + items.length);
+    return answers.length === items.length ? answers : answers.slice(from, from + items.length);
   }
 
   /** Sends what waits. */
@@ -62,7 +59,11 @@ export class TurnBatch<Item, Answer> {
     open.resolve(this.#send(open.items, calls));
   }
 
-  #opened(): Open<Item, Answer> {
+  #roomFor(items: number, bytes: number): Open<Item, Answer> {
+    const waiting = this.#open?.items.length ?? 0;
+    if (waiting + items > MAX_ITEMS || this.#bytes + bytes > MAX_BYTES) this.flush();
+    this.#calls += 1;
+    this.#bytes += bytes;
     if (this.#open !== undefined) return this.#open;
     let resolve!: Open<Item, Answer>['resolve'];
     const answers = new Promise<readonly Answer[]>((settle) => {
