@@ -172,7 +172,7 @@ async function compareThreads(quick: boolean, figures: Figure[], bars: Bar[]): P
         workerData: { handle: shared.handle, task },
       }),
   };
-  const rates = await readRates([reader], KEYS, quick);
+  const rates = await readRates([reader], { keys: KEYS, quick });
   figures.push(...rateFigures('cache.threads', 'of 100,000 keys', [reader], rates));
   bars.push(atLeast('cache.threads', 'two threads against one', scaleOf(rates, reader.id), 1.8));
 }
