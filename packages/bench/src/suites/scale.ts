@@ -10,7 +10,7 @@ import type { Suite } from '../suite.js';
 export const scale: Suite = {
   name: 'scale',
   async run(stage, { quick }) {
-    const threads = threadCounts(availableParallelism());
+    const threads = quick ? [1, 2] : threadCounts(availableParallelism());
     const curves = [
       ...entriesCurves(quick),
       await threadReadsCurve(stage, threads, quick),
