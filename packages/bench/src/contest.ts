@@ -20,6 +20,8 @@ export interface Rounds {
   rounds: number;
   /** Milliseconds per contender and round. */
   roundMs: number;
+  /** Per contender and round at least, however long one takes. @default 3 */
+  samples?: number;
 }
 
 export interface ContestOptions extends Rounds {
@@ -40,23 +42,27 @@ interface Sample {
  * short tinybench run of every one of them.
  */
 export async function contest(contenders: readonly Contender[], options: ContestOptions): Promise<Contest> {
-  const { id, title, show = 'time', rounds, roundMs } = options;
+  const { id, title, show = 'time', rounds } = options;
   const samples = contenders.map((): Sample[] => []);
   for (let round = 0; round < rounds; round++) {
     for (const [at, contender] of contenders.entries()) {
-      samples[at]?.push(await measure(contender, roundMs, round === 0));
+      samples[at]?.push(await measure(contender, options, round === 0));
     }
   }
   return { id, title, show, standings: rank(contenders, samples) };
 }
 
-async function measure(contender: Contender, roundMs: number, isFirst: boolean): Promise<Sample> {
+async function measure(
+  contender: Contender,
+  { roundMs, samples = 3 }: Rounds,
+  isFirst: boolean,
+): Promise<Sample> {
   const { name, operations, before, run } = contender;
   const bench = new Bench({
     time: roundMs,
     warmupTime: isFirst ? roundMs : roundMs / 10,
     warmupIterations: 1,
-    iterations: 3,
+    iterations: samples,
     throws: true,
   });
   bench.add(name, run, before === undefined ? {} : { beforeEach: before });

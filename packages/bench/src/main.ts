@@ -105,7 +105,9 @@ if (older !== undefined) {
 
 async function measure(): Promise<BenchRun> {
   const { quick } = values;
-  const options = quick ? { rounds: 2, roundMs: 100, quick } : { rounds: 5, roundMs: 1_000, quick };
+  const options = quick
+    ? { rounds: 2, roundMs: 100, samples: 1, quick }
+    : { rounds: 5, roundMs: 1_000, quick };
   const suites: SuiteResult[] = [];
   const machine = describeMachine();
   const run: BenchRun = { schema: SCHEMA, machine, quick, suites };
@@ -126,7 +128,7 @@ async function measure(): Promise<BenchRun> {
   for (const suite of chosen) if ('runLocally' in suite) await take(suite.name, suite.runLocally(options));
   const served = chosen.filter((suite) => 'run' in suite);
   if (served.length > 0) {
-    await withStage({ postgres: values.postgres, redis: values.redis }, async (stage) => {
+    await withStage({ postgres: values.postgres, redis: values.redis, quick }, async (stage) => {
       for (const suite of served) await take(suite.name, suite.run(stage, options));
     });
   }

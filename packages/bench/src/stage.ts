@@ -5,6 +5,7 @@ import { ZMsg } from '@zmsg/core';
 import { startPostgres, startRedis } from '@zmsg/testbed';
 import { Redis } from 'ioredis';
 import pg from 'pg';
+import { shardCount } from './shard-count.js';
 
 /** Everything a suite measures on: real servers, an engine, and the clients a user would have instead. */
 export interface Stage {
@@ -23,6 +24,8 @@ export interface StageOptions {
   /** Undefined: servers of its own, on loopback, with their default durability. */
   postgres: string | undefined;
   redis: string | undefined;
+  /** A quick start, with fewer shards. */
+  quick: boolean;
 }
 
 const POOL_SIZE = 25;
@@ -61,6 +64,7 @@ async function setUp(options: StageOptions, onClose: (close: () => unknown) => v
     postgresMaxOpenConns: POOL_SIZE,
     cachePrefix: `bench:${process.pid}:`,
     dataDir: join(dir, 'stage'),
+    batchShards: shardCount(options.quick),
     logLevel: 'error',
   });
   onClose(() => zm.close());

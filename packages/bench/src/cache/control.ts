@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import type { StartReader } from './reader-pair.js';
 import type { ReaderTask } from './reader-task.js';
+import type { StartReader } from './reader-threads.js';
 
 /** Readers that share nothing, with their names. */
 export const CONTROLS = {

@@ -70,7 +70,7 @@ export async function compareLoads(stage: Stage, options: SuiteOptions, rows: Fe
     await bloomRead(zm);
     const l2 = await contest(single(rows.l2, rows.miss, 'from Redis', ''), {
       ...options,
-      roundMs: options.quick ? options.roundMs : options.roundMs / 2,
+      roundMs: options.roundMs / 2,
       id: 'reads.l2',
       title: 'A value that is in Redis only (every value checked)',
     });

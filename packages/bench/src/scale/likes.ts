@@ -22,7 +22,7 @@ export async function likesCurves(stage: Stage, quick: boolean): Promise<Curve[]
   const ledger = { a: 0, b: 0 };
   const ms = quick ? QUICK_POINT_MS : POINT_MS;
   const curves = [
-    await byShards(stage, quick ? [1, 4] : [1, 2, 4, 8, 16], ms, ledger),
+    await byShards(stage, quick ? [1, 2] : [1, 2, 4, 8, 16], ms, ledger),
     await byInFlight(stage, quick ? [1, 1_000] : [1, 10, 100, 1_000, 10_000], ms, ledger),
   ];
   await stage.zm.flush();

@@ -1,5 +1,3 @@
-import { execFileSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { BentoCache, bentostore } from 'bentocache';
 import { memoryDriver } from 'bentocache/drivers/memory';
@@ -8,10 +6,12 @@ import { LRUCache } from 'lru-cache';
 import { SharedLRU } from 'sharedarraybuffer-lru';
 import { atLeast, atMost } from '../bar.js';
 import { type AccessOrder, accessOrder } from '../cache/access-order.js';
+import { compareHeaps } from '../cache/heap.js';
+import { measureOverheads } from '../cache/overhead.js';
 import { type Reader, rateFigures, readRates, scaleOf } from '../cache/read-rates.js';
 import { readKey as keyOf } from '../cache/reader-rounds.js';
 import { type Contender, contest, type Rounds, ratioOf } from '../contest.js';
-import { number, times } from '../format.js';
+import { number } from '../format.js';
 import type { Bar, Contest, Figure } from '../result.js';
 import type { Stage } from '../stage.js';
 import type { Suite } from '../suite.js';
@@ -19,9 +19,38 @@ import type { Suite } from '../suite.js';
 const LOOP = 2_000;
 const TTL_MS = 3_600_000;
 const VALUE = Buffer.alloc(100, 'v');
-const KEYS = 100_000;
-const MANY_KEYS = 1_000_000;
-const WARM_UP_READS = 6_000_000;
+const SET_KEYS = 100_000;
+
+interface Scale {
+  keys: number;
+  manyKeys: number;
+  /** Of the order in which the many are read. */
+  manyReads: number;
+  warmUpReads: number;
+  /** Of each process whose heap is looked at. */
+  heapEntries: number;
+  heapRounds: number;
+  overheadBytes: number;
+}
+
+const FULL: Scale = {
+  keys: 100_000,
+  manyKeys: 1_000_000,
+  manyReads: 1 << 22,
+  warmUpReads: 6_000_000,
+  heapEntries: 1_000_000,
+  heapRounds: 5,
+  overheadBytes: 64 << 20,
+};
+const QUICK: Scale = {
+  keys: 20_000,
+  manyKeys: 100_000,
+  manyReads: 1 << 18,
+  warmUpReads: 200_000,
+  heapEntries: 100_000,
+  heapRounds: 1,
+  overheadBytes: 8 << 20,
+};
 const SHARED = 'SharedLRU';
 const LRU = 'lru-cache';
 /** What has happened when the call has answered. */
@@ -38,14 +67,18 @@ export const cache: Suite = {
     const figures: Figure[] = [];
     const bars: Bar[] = [];
     const rounds = options.quick ? options : { rounds: 9, roundMs: 200 };
+    const scale = options.quick ? QUICK : FULL;
     const contests = [
-      ...(await compareGets(stage, rounds, options.quick, bars)),
-      await compareUniform(rounds, bars),
+      ...(await compareGets(stage, rounds, scale, bars)),
+      await compareUniform(rounds, scale, bars),
       await compareSets(rounds, bars),
     ];
-    await compareThreads(options.quick, figures, bars);
-    compareMemory(options.quick ? 1 : 5, figures, bars);
-    measureOverhead(figures, bars);
+    await compareThreads(scale, options.quick, figures, bars);
+    const heap = compareHeaps(scale.heapEntries, scale.heapRounds);
+    const overhead = measureOverheads(scale.overheadBytes);
+    figures.push(...heap.figures, ...overhead.figures);
+    // The promises of the heap are for a million.
+    bars.push(...(options.quick ? [] : heap.bars), ...overhead.bars);
     return {
       name: 'cache',
       title: 'Cache in shared memory, 20-character keys, 100-byte values, TTL of an hour',
@@ -56,15 +89,16 @@ export const cache: Suite = {
   },
 };
 
-async function compareGets(stage: Stage, rounds: Rounds, quick: boolean, bars: Bar[]): Promise<Contest[]> {
-  const keys = Array.from({ length: KEYS }, (_, i) => keyOf(i));
-  const order = accessOrder(KEYS, 0.99);
+async function compareGets(stage: Stage, rounds: Rounds, scale: Scale, bars: Bar[]): Promise<Contest[]> {
+  const keys = keysOf(scale.keys);
+  const order = accessOrder(keys.length, 0.99);
+  const count = number(keys.length);
   const shared = SharedLRU.create({ maxBytes: 64 << 20 });
-  const lru = new LRUCache<string, Buffer>({ max: KEYS, ttl: TTL_MS });
+  const lru = new LRUCache<string, Buffer>({ max: keys.length, ttl: TTL_MS });
   const map = new Map<string, Buffer>();
   const bento = new BentoCache({
     default: 'memory',
-    stores: { memory: bentostore().useL1Layer(memoryDriver({ maxItems: KEYS, serialize: false })) },
+    stores: { memory: bentostore().useL1Layer(memoryDriver({ maxItems: keys.length, serialize: false })) },
   });
   const cacheable = new Cacheable({ ttl: TTL_MS });
   for (const key of keys) {
@@ -77,7 +111,7 @@ async function compareGets(stage: Stage, rounds: Rounds, quick: boolean, bars: B
   }
   await stage.redis.set('bench:cache', VALUE);
   // A time would be fewer reads on a slow machine: until the near table has what it will have, and as many for the other.
-  for (let i = quick ? order.length : WARM_UP_READS; i > 0; i--) {
+  for (let i = scale.warmUpReads; i > 0; i--) {
     const key = keys[order[i & (order.length - 1)] as number] as string;
     shared.get(key);
     lru.get(key);
@@ -97,7 +131,7 @@ async function compareGets(stage: Stage, rounds: Rounds, quick: boolean, bars: B
         stage.redis.getBuffer('bench:cache'),
       ),
     ],
-    { ...rounds, id: 'cache.zipf', title: 'get, Zipf 0.99 over 100 k keys' },
+    { ...rounds, id: 'cache.zipf', title: `get, Zipf 0.99 over ${count} keys` },
   );
   const fresh = await contest(
     [
@@ -107,18 +141,19 @@ async function compareGets(stage: Stage, rounds: Rounds, quick: boolean, bars: B
     { ...rounds, id: 'cache.fresh', title: 'The same, each key built for its call, as from a request' },
   );
   bars.push(
-    atMost('cache.zipf', 'get, Zipf 0.99 of 100 k keys, against lru-cache', ratioOf(hits, SHARED, LRU), 1),
+    atMost('cache.zipf', `get, Zipf 0.99 of ${count} keys, against lru-cache`, ratioOf(hits, SHARED, LRU), 1),
     atMost('cache.fresh', 'get, fresh keys, against lru-cache', ratioOf(fresh, SHARED, LRU), 1.5),
   );
   await bento.disconnectAll();
   return [hits, fresh];
 }
 
-async function compareUniform(rounds: Rounds, bars: Bar[]): Promise<Contest> {
-  const keys = Array.from({ length: MANY_KEYS }, (_, i) => keyOf(i));
-  const order = accessOrder(MANY_KEYS, 0, 1 << 22);
+async function compareUniform(rounds: Rounds, scale: Scale, bars: Bar[]): Promise<Contest> {
+  const keys = keysOf(scale.manyKeys);
+  const order = accessOrder(keys.length, 0, scale.manyReads);
+  const title = `get, uniform over ${number(keys.length)} keys`;
   const shared = SharedLRU.create({ maxBytes: 320 << 20 });
-  const lru = new LRUCache<string, Buffer>({ max: MANY_KEYS, ttl: TTL_MS });
+  const lru = new LRUCache<string, Buffer>({ max: keys.length, ttl: TTL_MS });
   for (const key of keys) {
     shared.set(key, VALUE, { ttl: TTL_MS });
     lru.set(key, Buffer.from(VALUE));
@@ -128,23 +163,16 @@ async function compareUniform(rounds: Rounds, bars: Bar[]): Promise<Contest> {
       reading(SHARED, true, order, (i) => shared.get(keys[i] as string)),
       reading(LRU, false, order, (i) => lru.get(keys[i] as string)),
     ],
-    { ...rounds, id: 'cache.uniform', title: 'get, uniform over 1 M keys' },
+    { ...rounds, id: 'cache.uniform', title },
   );
-  bars.push(
-    atMost(
-      'cache.uniform',
-      'get, uniform over 1 M keys, against lru-cache',
-      ratioOf(uniform, SHARED, LRU),
-      2,
-    ),
-  );
+  bars.push(atMost('cache.uniform', `${title}, against lru-cache`, ratioOf(uniform, SHARED, LRU), 2));
   return uniform;
 }
 
 /** Room for about half of the keys. */
 async function compareSets(rounds: Rounds, bars: Bar[]): Promise<Contest> {
-  const keys = Array.from({ length: KEYS }, (_, i) => keyOf(i));
-  const order = accessOrder(KEYS, 0);
+  const keys = keysOf(SET_KEYS);
+  const order = accessOrder(keys.length, 0);
   const shared = SharedLRU.create({ maxBytes: 8 << 20 });
   for (const key of keys) shared.set(key, VALUE, { ttl: TTL_MS });
   const room = shared.stats().entries;
@@ -155,15 +183,24 @@ async function compareSets(rounds: Rounds, bars: Bar[]): Promise<Contest> {
       writing(SHARED, true, order, (i) => shared.set(keys[i] as string, VALUE, { ttl: TTL_MS })),
       writing(LRU, false, order, (i) => lru.set(keys[i] as string, VALUE)),
     ],
-    { ...rounds, id: 'cache.set', title: `set with eviction, room for ${number(room)} of 100 k keys` },
+    {
+      ...rounds,
+      id: 'cache.set',
+      title: `set with eviction, room for ${number(room)} of ${number(keys.length)} keys`,
+    },
   );
   bars.push(atMost('cache.set', 'set with eviction, against lru-cache', ratioOf(sets, SHARED, LRU), 3));
   return sets;
 }
 
-async function compareThreads(quick: boolean, figures: Figure[], bars: Bar[]): Promise<void> {
+async function compareThreads(
+  { keys }: Scale,
+  quick: boolean,
+  figures: Figure[],
+  bars: Bar[],
+): Promise<void> {
   const shared = SharedLRU.create({ maxBytes: 64 << 20 });
-  for (let i = 0; i < KEYS; i++) shared.set(keyOf(i), VALUE, { ttl: TTL_MS });
+  for (let i = 0; i < keys; i++) shared.set(keyOf(i), VALUE, { ttl: TTL_MS });
   const reader: Reader = {
     id: 'shared',
     name: 'SharedLRU',
@@ -172,65 +209,13 @@ async function compareThreads(quick: boolean, figures: Figure[], bars: Bar[]): P
         workerData: { handle: shared.handle, task },
       }),
   };
-  const rates = await readRates([reader], KEYS, quick);
-  figures.push(...rateFigures('cache.threads', 'of 100,000 keys', [reader], rates));
+  const rates = await readRates([reader], { keys, quick });
+  figures.push(...rateFigures('cache.threads', `of ${number(keys)} keys`, [reader], rates));
   bars.push(atLeast('cache.threads', 'two threads against one', scaleOf(rates, reader.id), 1.8));
 }
 
-/** In processes of their own, in turns: a pause of a few milliseconds is soon twice as long for another reason. */
-function compareMemory(rounds: number, figures: Figure[], bars: Bar[]): void {
-  const fills = Array.from({ length: rounds }, () => [fill('none'), fill('SharedLRU')] as const);
-  const lru = fill('lru-cache');
-  const empty = middle(fills.map(([each]) => each));
-  const shared = middle(fills.map(([, each]) => each));
-  for (const [name, filled] of [
-    [LRU, lru],
-    [SHARED, shared],
-  ] as const) {
-    figures.push({
-      id: `cache.heap.${name}`,
-      name: `heap of 1 M entries of 200 bytes in ${name}`,
-      value: filled.heapBytes,
-      unit: 'bytes',
-      note: `a forced major GC takes ${times(filled.gcMs / empty.gcMs)} that of an empty process`,
-    });
-  }
-  if (shared.entries !== lru.entries) throw new Error(`${shared.entries} of ${lru.entries} entries are held`);
-  bars.push(
-    atMost('cache.heap', 'heap of 1 M entries', shared.heapBytes, 20e6, 'bytes'),
-    atMost('cache.gc', 'major GC with 1 M entries, against an empty process', shared.gcMs / empty.gcMs, 1.5),
-  );
-}
-
-interface Filled {
-  heapBytes: number;
-  gcMs: number;
-  entries: number;
-}
-
-/** That whose pauses are the median. */
-function middle(fills: Filled[]): Filled {
-  return fills.sort((a, b) => a.gcMs - b.gcMs)[fills.length >> 1] as Filled;
-}
-
-function fill(which: string): Filled {
-  const program = fileURLToPath(new URL('../cache/memory-child.js', import.meta.url));
-  return JSON.parse(execFileSync(process.execPath, ['--expose-gc', program, which], { encoding: 'utf8' }));
-}
-
-/** What is neither key nor value, of all the memory that the cache may use, per entry that it holds when it is full. */
-function measureOverhead(figures: Figure[], bars: Bar[]): void {
-  for (const valueBytes of [100, 200, 1_000]) {
-    const maxBytes = 64 << 20;
-    const shared = SharedLRU.create({ maxBytes });
-    const value = Buffer.alloc(valueBytes, 'v');
-    const count = Math.ceil((2 * maxBytes) / valueBytes);
-    for (let i = 0; i < count; i++) shared.set(keyOf(i), value, { ttl: TTL_MS });
-    const overhead = maxBytes / shared.stats().entries - valueBytes - keyOf(0).length;
-    const name = `overhead per entry, ${valueBytes}-byte values`;
-    figures.push({ id: `cache.overhead.${valueBytes}`, name, value: overhead, unit: 'bytes' });
-    if (valueBytes <= 200) bars.push(atMost(`cache.overhead.${valueBytes}`, name, overhead, 48, 'bytes'));
-  }
+function keysOf(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => keyOf(i));
 }
 
 function looping(

@@ -8,7 +8,7 @@ import type { Suite } from '../suite.js';
 
 /** As many as the fastest contender of each contest could use up. */
 const ROWS: FeedRows = { l2: 10_000, miss: 130_000, many: 230_000, end: 430_000 };
-const QUICK_ROWS: FeedRows = { l2: 10_000, miss: 20_000, many: 30_000, end: 50_000 };
+const QUICK_ROWS: FeedRows = { l2: 10_000, miss: 15_000, many: 22_000, end: 42_000 };
 
 /** Reads by where the value is: in the nearest memory, in Redis, in PostgreSQL, or nowhere. */
 export const reads: Suite = {

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { ZMsg, type ZMsgOptions } from '@zmsg/core';
 import { atMost } from '../bar.js';
 import { number } from '../format.js';
+import { shardCount } from '../shard-count.js';
 import type { Suite } from '../suite.js';
 
 const WRITER = fileURLToPath(new URL('../recovery-writer.js', import.meta.url));
@@ -23,6 +24,7 @@ export const recovery: Suite = {
     const options: ZMsgOptions = {
       postgresDsn: dsn,
       dataDir: join(dir, 'recovery'),
+      batchShards: shardCount(quick),
       batchSize: 100_000,
       batchInterval: '1h',
       pendingMax: 2_000_000,

@@ -1,8 +1,6 @@
-import { Worker } from 'node:worker_threads';
 import { atLeast } from '../bar.js';
-import type { ReadCall } from '../cache/attached-reader-thread.js';
-import { type Reader, rateFigures, readRates, scaleOf } from '../cache/read-rates.js';
-import { readKey } from '../cache/reader-rounds.js';
+import { attachedReaders, fillReadKeys } from '../cache/attached-readers.js';
+import { rateFigures, readRates, scaleOf } from '../cache/read-rates.js';
 import { number } from '../format.js';
 import type { Suite } from '../suite.js';
 
@@ -10,7 +8,7 @@ import type { Suite } from '../suite.js';
 const HOT_KEYS = 10_000;
 /** More than the processor's caches hold: there the memory that all threads share is the limit, for any cache. */
 const KEYS = 100_000;
-const VALUE = Buffer.alloc(100, 'v');
+const QUICK_KEYS = 20_000;
 const BOUND = 1.8;
 
 /**
@@ -20,28 +18,14 @@ const BOUND = 1.8;
 export const threads: Suite = {
   name: 'threads',
   async run({ zm }, { quick }) {
-    for (let from = 0; from < KEYS; from += 1_000) {
-      await Promise.all(
-        Array.from({ length: 1_000 }, (_, n) => zm.cacheOnly(readKey(from + n), VALUE, { ttl: '1h' })),
-      );
-    }
-    const reader = (call: ReadCall, name: string): Reader => ({
-      id: call,
-      name,
-      start: (task) => {
-        const { handle, transferList } = zm.openThread();
-        return new Worker(new URL('../cache/attached-reader-thread.js', import.meta.url), {
-          workerData: { zmsg: handle, task, call },
-          transferList,
-        });
-      },
-    });
-    const readers = [reader('get', 'await get'), reader('peek', 'peek')];
-    const hot = await readRates(readers, HOT_KEYS, quick);
-    const all = await readRates(readers, KEYS, quick);
+    const keys = quick ? QUICK_KEYS : KEYS;
+    await fillReadKeys(zm, keys);
+    const readers = attachedReaders(zm);
+    const hot = await readRates(readers, { keys: HOT_KEYS, quick });
+    const all = await readRates(readers, { keys, quick });
     const figures = [
       ...rateFigures('threads', `of ${number(HOT_KEYS)} keys`, readers, hot),
-      ...rateFigures('threads.many', `of ${number(KEYS)} keys`, readers, all),
+      ...rateFigures('threads.many', `of ${number(keys)} keys`, readers, all),
     ];
     const bars = readers.map(({ id, name }) =>
       atLeast(

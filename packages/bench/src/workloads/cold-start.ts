@@ -1,12 +1,11 @@
 import { median, spread } from '../contest.js';
 import { number } from '../format.js';
 import type { Figure, WorkloadRun } from '../result.js';
-import { READERS } from './contenders/catalogue.js';
+import { readers } from './contenders/catalogue.js';
 import { checkAll, inTurns, withEntrants } from './with-entrants.js';
 import { MIB, SKEW, WIDTH, type Workload } from './workload.js';
 
 const HIT_RATIO = 0.9;
-const WINDOW = 2_000;
 const MAX_READS = 2_000_000;
 
 interface ColdRun {
@@ -23,19 +22,19 @@ interface ColdRun {
 export const coldStart: Workload = {
   name: 'cold-start',
   async run(servers, { quick }) {
-    const [size, rounds] = quick ? [3_000, 1] : [30_000, 2];
+    const [size, rounds, window] = quick ? [1_000, 1, 500] : [30_000, 2, 2_000];
     const setting = { quick, size, skew: SKEW, likes: 0, posts: 0, ttlMs: 600_000, l1Bytes: 16 * MIB };
     const byRound: ColdRun[][] = [];
     for (let round = 0; round < rounds; round++) {
       byRound.push(
-        await withEntrants(READERS, servers, setting, async (entrants) => {
+        await withEntrants(readers(quick), servers, setting, async (entrants) => {
           const [reference] = entrants;
           await inTurns(entrants, 1, {
             kind: 'cold',
             phase: 'cold',
             width: WIDTH,
             hitRatio: HIT_RATIO,
-            window: WINDOW,
+            window,
             maxReads: MAX_READS,
           });
           const checked = await checkAll(entrants);
@@ -47,7 +46,7 @@ export const coldStart: Workload = {
         }),
       );
     }
-    const all = READERS.map((id) => byRound.flatMap((runs) => runs.filter((each) => each.id === id)));
+    const all = readers(quick).map((id) => byRound.flatMap((runs) => runs.filter((each) => each.id === id)));
     const title = `Cold start with ${number(size)} posts, ${WIDTH} readers, until ${100 * HIT_RATIO} % are hits; statements: ${servers.count.method}`;
     return {
       contests: [{ id: 'cold-start', title, runs: all.map((runs) => merged(runs)) }],

@@ -15,7 +15,7 @@ export interface Site {
   l1Bytes: number;
   /** Connections to PostgreSQL. */
   connections: number;
-  /** Fewer threads of zmsg than its default, in a quick run: sixteen take seconds to start. */
+  /** Of zmsg, if they are not its default. */
   batchShards?: number | undefined;
   loads: LoadWatch;
 }

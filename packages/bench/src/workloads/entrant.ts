@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { spread } from '../contest.js';
 import type { WorkloadRun } from '../result.js';
+import { shardCount } from '../shard-count.js';
 import { ContenderProcess } from './contender-process.js';
 import type { ContenderEntry } from './contenders/catalogue.js';
 import type { Mix } from './feed-load.js';
@@ -31,7 +32,7 @@ interface Outcome {
 }
 
 const CONNECTIONS = 25;
-const QUICK_SHARDS = 4;
+const QUICK_CONNECTIONS = 8;
 const SEED = 20_240_101;
 /** zmsg's default `batch_interval`: a count that is loaded may be as old as the last flush. */
 const FLUSH_MS = 5_000;
@@ -69,8 +70,8 @@ export class Entrant {
         dir,
         ttlMs,
         l1Bytes,
-        connections: CONNECTIONS,
-        batchShards: quick ? QUICK_SHARDS : undefined,
+        connections: quick ? QUICK_CONNECTIONS : CONNECTIONS,
+        batchShards: shardCount(quick),
       },
       size,
       skew,

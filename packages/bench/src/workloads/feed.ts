@@ -13,15 +13,15 @@ const BY_HAND = ['cache-aside', 'cache-aside-ttl'];
 const OFFERED_SHARE = 0.7;
 const MORE = 10;
 const QUICK = {
-  size: 5_000,
-  l1Bytes: 4 * MIB,
+  size: 1_000,
+  l1Bytes: MIB,
   ttlMs: 30_000,
-  warm: 2_000,
-  warmUpMs: 100,
+  warm: 300,
+  warmUpMs: 50,
   rounds: 2,
-  roundMs: 300,
+  roundMs: 150,
   openRounds: 1,
-  openSeconds: 1,
+  openSeconds: 0.3,
 };
 /**
  * A third of the posts fits into a process' own cache. Values outlive the contest: a contender waits most of the

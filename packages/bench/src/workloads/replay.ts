@@ -9,7 +9,7 @@ import type { Servers } from './servers.js';
 import { checkAll, inTurns, withEntrants } from './with-entrants.js';
 import { MIB, WIDTH, type Workload } from './workload.js';
 
-const QUICK = { accesses: 10_000, rounds: 2 };
+const QUICK = { accesses: 4_000, rounds: 2 };
 const FULL = { accesses: 160_000, rounds: 4 };
 const SETTING = { skew: 0, likes: 0, posts: 0, ttlMs: 30_000, l1Bytes: 4 * MIB };
 

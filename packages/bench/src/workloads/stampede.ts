@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { number } from '../format.js';
-import { READERS } from './contenders/catalogue.js';
+import { readers } from './contenders/catalogue.js';
 import { checkAll, inTurns, withEntrants } from './with-entrants.js';
 import { MIB, type Workload } from './workload.js';
 
@@ -17,9 +17,9 @@ const KEYS: readonly [id: string, keys: number][] = [
 export const stampede: Workload = {
   name: 'stampede',
   async run(servers, { quick }) {
-    const bursts = quick ? 2 : 8;
+    const bursts = quick ? 1 : 8;
     const setting = { quick, size: 100, skew: 0, likes: 0, posts: 0, ttlMs: TTL_MS, l1Bytes: 4 * MIB };
-    return withEntrants(READERS, servers, setting, async (entrants) => {
+    return withEntrants(readers(quick), servers, setting, async (entrants) => {
       const [reference] = entrants;
       await inTurns(entrants, 1, { kind: 'warm-up', phase: 'warm-up', ranks: 100, width: 100 });
       for (let burst = 0; burst < bursts; burst++) {

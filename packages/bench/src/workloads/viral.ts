@@ -8,7 +8,7 @@ const SETTING = { size: 1, skew: 0, likes: 0.9, posts: 0, ttlMs: 2_000, l1Bytes:
 export const viral: Workload = {
   name: 'viral',
   async run(servers, { quick }) {
-    const [rounds, durationMs] = quick ? [2, 300] : [3, 1_000];
+    const [rounds, durationMs] = quick ? [2, 150] : [3, 1_000];
     return withEntrants(writers(quick), servers, { ...SETTING, quick }, async (entrants) => {
       const [reference] = entrants;
       await inTurns(entrants, 1, { kind: 'warm-up', phase: 'warm-up', ranks: 1, width: 1 });

@@ -6,9 +6,13 @@ import { DONE, END, type LikingTask, READY, ROUND } from './liking-task.js';
 /** Threads that like at the same time, each with its own calls in flight. */
 export class LikingThreads {
   readonly #threads: Worker[];
+  readonly #ended: Promise<unknown>;
 
   private constructor(threads: Worker[]) {
     this.#threads = threads;
+    this.#ended = Promise.all(
+      threads.map((thread) => new Promise((resolve) => thread.once('exit', resolve))),
+    );
   }
 
   /** Attached to `zm`; without it, each with connections of its own. */
@@ -34,10 +38,10 @@ export class LikingThreads {
     await done;
   }
 
+  /** Also of those that have failed and are gone already. */
   async close(): Promise<void> {
-    const ended = Promise.all(this.#threads.map((thread) => once(thread, 'exit')));
     for (const thread of this.#threads) thread.postMessage(END);
-    await ended;
+    await this.#ended;
   }
 
   /** @throws what a thread has failed with: `once` rejects at an error event */

@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import { SharedLRU } from 'sharedarraybuffer-lru';
 
-/** Fills a cache with a million entries and prints what that does to the V8 heap. Argument: which cache. */
-const [which] = process.argv.slice(2);
-const ENTRIES = 1_000_000;
+/** Fills a cache and prints what that does to the V8 heap. Arguments: which cache, entries. */
+const [which, entriesText] = process.argv.slice(2);
+const entries = Number(entriesText);
 const VALUE_BYTES = 200;
 
 let size = () => 0;
@@ -11,7 +11,7 @@ const gc = globalThis.gc as () => void;
 gc();
 const before = process.memoryUsage().heapUsed;
 const set = cache(which);
-for (let i = 0; set !== undefined && i < ENTRIES; i++)
+for (let i = 0; set !== undefined && i < entries; i++)
   set(`user:profile:${1_000_000 + i}`, Buffer.alloc(VALUE_BYTES, i));
 gc();
 gc();
@@ -27,7 +27,7 @@ console.log(JSON.stringify({ heapBytes, gcMs: pauses[7], entries: size() }));
 
 function cache(name: string | undefined): ((key: string, value: Buffer) => void) | undefined {
   if (name === 'lru-cache') {
-    const lru = new LRUCache<string, Buffer>({ max: ENTRIES, ttl: 3_600_000 });
+    const lru = new LRUCache<string, Buffer>({ max: entries, ttl: 3_600_000 });
     size = () => lru.size;
     return (key, value) => lru.set(key, value);
   }
