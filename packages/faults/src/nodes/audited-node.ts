@@ -87,8 +87,12 @@ function run(): Promise<void> {
     let toldAtMs = lastMs;
     let readCredit = 0;
     let writeCredit = 0;
+    let toldState: string | undefined;
     const turn = () => {
       const timersAtMs = monotonicMs();
+      const { state = 'doubt' } = zm.stats().coherence ?? {};
+      if (state !== toldState) records.add(state, 0, 0, timersAtMs);
+      toldState = state;
       const sinceMs = timersAtMs - lastMs;
       if (sinceMs > STALL_MS) records.add('stall', 0, 0, lastMs, timersAtMs);
       lastMs = timersAtMs;

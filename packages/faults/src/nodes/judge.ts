@@ -40,7 +40,7 @@ export class Judge {
   readonly strongAges = new Histogram();
   readonly eventualAges = new Histogram();
   /** From the acknowledgement to the last read of something older, per write and other process. */
-  readonly seen = { quiet: new Histogram(), all: new Histogram() };
+  readonly seen = { trusted: new Histogram(), quiet: new Histogram(), all: new Histogram() };
   readonly #boundMs: number;
 
   constructor(boundMs: number) {
@@ -117,7 +117,11 @@ export class Judge {
     if (!isStrong(key)) {
       this.eventualAges.add(ageMs);
       const stalls = [...history.processes.values()].map((each) => stalledMs(each, since, calledMs));
-      if (ageMs > this.#boundMs + Math.max(...stalls) && history.isQuiet(since - SETTLED_MS, calledMs)) {
+      const isBeyond = ageMs > this.#boundMs + Math.max(...stalls);
+      // Sentinel may divide the nodes when the fault is long over: those then are in doubt.
+      const nothingFailed =
+        history.isQuiet(since - SETTLED_MS, calledMs) && history.isTrusted(since, calledMs);
+      if (isBeyond && nothingFailed) {
         this.#find('stale', `${Math.round(ageMs)} ms old, and nothing had failed`, read, history, since);
       }
       return;
@@ -151,7 +155,10 @@ export class Judge {
   #addSeen(seen: ReadonlyMap<Version, number>, history: History): void {
     for (const [{ doneMs }, ageMs] of seen) {
       this.seen.all.add(ageMs);
-      if (history.isQuiet(doneMs - SETTLED_MS, doneMs + ageMs)) this.seen.quiet.add(ageMs);
+      const lastMs = doneMs + ageMs;
+      if (!history.isQuiet(doneMs - SETTLED_MS, lastMs)) continue;
+      this.seen.quiet.add(ageMs);
+      if (history.isTrusted(doneMs, lastMs)) this.seen.trusted.add(ageMs);
     }
   }
 
