@@ -180,6 +180,15 @@ test('a write is seen while nothing fails when all nodes heard each other from i
   expect(await seen(...bothTrusted, fault)).toEqual([0, 0, 1]);
 });
 
+test('a message that is missed is found where nothing failed and all nodes heard each other', async () => {
+  const told = () => new Told().record(1, 'trusted', 0, 0, 100).record(2, 'missed', 0, 0, 9_000);
+  expect(await told().findings()).toEqual(['missed']);
+  expect(await told().record(1, 'doubt', 0, 0, 8_900).findings()).toEqual([]);
+  const faulty = told();
+  faulty.history.faults.push({ fault: 'link-cut', fromMs: 3_000, toMs: 4_001 });
+  expect(await faulty.findings()).toEqual([]);
+});
+
 test('a record that was cut off by the death of its writer says nothing', async () => {
   const told = new Told().write(A1, 100, 110);
   told.history.processes.get(2)?.take(Buffer.alloc(31), told.history.writes);

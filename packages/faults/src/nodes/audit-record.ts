@@ -12,6 +12,7 @@ export const RECORD_BYTES = RECORD_DOUBLES * 8;
  * | lateRead | | | the same, in a turn that had stood still: see `Reads` | |
  * | stall | | | stood still from | to |
  * | trusted, doubt | | | hears all others, or may not, since | |
+ * | missed | | | noticed that a message of another node did not come | |
  */
 export const RECORD_KINDS = [
   'begin',
@@ -24,6 +25,7 @@ export const RECORD_KINDS = [
   'stall',
   'trusted',
   'doubt',
+  'missed',
 ] as const;
 export type RecordKind = (typeof RECORD_KINDS)[number];
 

@@ -26,6 +26,7 @@ export function formatAudit(result: AuditResult, seed: number, boundMs: number):
     `  of other writes   ${judge.eventualAges.count}: ${judge.eventualAges}`,
     `own writes not read ${counts.own}`,
     `wrong values        ${counts.wrong}`,
+    `messages missed     ${counts.missed} while nothing failed`,
     `faults              ${broken.join(', ') || 'none'}`,
     `events              ${pairs(totals.events) || 'none'}`,
     `rejected calls      ${pairs(totals.rejected) || 'none'}`,

@@ -50,6 +50,7 @@ zm.loader(PREFIXES.table, source);
 zm.loader(PREFIXES.periodic, source);
 zm.loader(PREFIXES.slow, slowLoad);
 for (const type of EVENTS) zm.on(type, () => events.add(type));
+zm.on('coherence:messages:missed', () => records.add('missed', 0, 0, monotonicMs()));
 const onRejected = (error: unknown) => rejected.add(String((error as { code?: unknown }).code ?? error));
 const reads = new AuditedReads(zm, records, random, onRejected);
 const writes = new AuditedWrites(zm, records, random, spec, onRejected);

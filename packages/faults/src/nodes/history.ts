@@ -33,6 +33,8 @@ export class ProcessHistory {
   readonly stalls: Stall[] = [];
   /** The first of them: it has begun to read. */
   readonly turns: Turn[] = [];
+  /** When it noticed that it had missed messages; those that were not judged yet. */
+  missedMs: number[] = [];
   /** Records of reads that were not judged yet. */
   reads: Float64Array[] = [];
   diedMs: number | undefined;
@@ -56,6 +58,7 @@ export class ProcessHistory {
       const second = records[at + 3] as number;
       const { kind, key } = unpackKind(records[at] as number);
       if (kind === 'stall') this.stalls.push({ fromMs: first, toMs: second });
+      else if (kind === 'missed') this.missedMs.push(first);
       else if (kind === 'trusted' || kind === 'doubt') {
         this.turns.push({ isTrusted: kind === 'trusted', atMs: first });
       } else if (kind === 'begin') {
