@@ -114,6 +114,22 @@ describe('one engine for all threads', () => {
     await expect.poll(() => elsewhere.get('k').then(String)).toBe('newest');
   });
 
+  test('what was loaded while a write of a thread was pending is dropped in all threads when it is committed', async () => {
+    const { zm } = await open({ batchInterval: '1h' });
+    const [one, other] = await Promise.all([1, 2].map(() => AttachedWorker.start(zm)));
+    const read = () => other?.run((engine) => engine.get('ahead').then(String));
+    await zm.cacheAndStore('ahead', Buffer.from('old'));
+    await one?.run(async (engine) => {
+      await engine.cacheAndPeriodicStore('ahead', Buffer.from('new'));
+    });
+    expect(await read()).toBe('new');
+    await zm.del('ahead');
+    expect(await read()).toBe('old');
+    await zm.flush();
+    await expect.poll(read, { timeout: 20_000 }).toBe('new');
+    expect(String(await zm.get('ahead'))).toBe('new');
+  });
+
   test('a thread whose owner is blocked, and hears of no other node, stops believing L1', async () => {
     const { zm } = await open({ redisAddr: inject('redisAddr') });
     const thread = await AttachedWorker.start(zm);

@@ -1,8 +1,33 @@
-import { describe, expect, inject, test } from 'vitest';
-import { counter, map, NotFoundError, slice, sql, table, type ZMsgOptions } from '../dist/index.js';
+import pg from 'pg';
+import { describe, expect, inject, onTestFinished, test } from 'vitest';
+import {
+  counter,
+  map,
+  NotFoundError,
+  slice,
+  sql,
+  table,
+  type ZMsg,
+  type ZMsgOptions,
+} from '../dist/index.js';
 import type { Opened } from './open-engine.js';
 
 const HELLO = Buffer.from('{"content":"Hello"}');
+
+/** No write of the row is committed before the returned function is called; reads find it as it is. */
+async function holdRow(dsn: string, key: string): Promise<() => Promise<void>> {
+  const client = new pg.Client({ connectionString: dsn });
+  await client.connect();
+  let isHeld = true;
+  const release = async () => {
+    if (isHeld) await client.end();
+    isHeld = false;
+  };
+  onTestFinished(release);
+  await client.query('BEGIN');
+  await client.query('SELECT FROM zmsg_data WHERE id = $1 FOR UPDATE', [key]);
+  return release;
+}
 
 /** Every call of the engine; whoever opens it, in whatever thread, gets the same answers. */
 export function engineContract(open: (options: ZMsgOptions) => Promise<Opened>): void {
@@ -250,6 +275,33 @@ export function engineContract(open: (options: ZMsgOptions) => Promise<Opened>):
       const { delayed, waiting, active } = await queue.stats();
       expect(delayed + waiting + active).toBe(1); // it will be tried again, later each time
     });
+
+    test.each<[string, (zm: ZMsg, value: Buffer) => Promise<unknown>]>([
+      ['a periodic write', (zm, value) => zm.cacheAndPeriodicStore('ahead', value)],
+      [
+        'a periodic write of a batch',
+        (zm, value) => zm.batch().cacheAndPeriodicStore('ahead', value).execute(),
+      ],
+      ['a delayed write', (zm, value) => zm.cacheAndDelayStore('ahead', value, undefined, { delay: 0 })],
+      [
+        'a delayed write of a batch',
+        (zm, value) => zm.batch().cacheAndDelayStore('ahead', value, undefined, { delay: 0 }).execute(),
+      ],
+    ])(
+      'what was loaded while %s was pending, its value gone from the caches, is dropped when it is committed',
+      async (_what, write) => {
+        const { zm, dsn } = await open({ ...config(), batchInterval: '1h' });
+        await zm.cacheAndStore('ahead', Buffer.from('old'));
+        const release = await holdRow(dsn, 'ahead');
+        await write(zm, Buffer.from('new'));
+        expect(String(zm.peek('ahead'))).toBe('new');
+        await zm.del('ahead');
+        expect(String(await zm.get('ahead'))).toBe('old');
+        await release();
+        await zm.flush();
+        await expect.poll(() => zm.get('ahead').then(String), { timeout: 20_000 }).toBe('new');
+      },
+    );
 
     test('a batch is one transaction: all of it or nothing', async () => {
       const { zm, psql } = await open(config());

@@ -132,6 +132,10 @@ test('what only caches hold may be gone, or old after a fault, but not where not
   const faulty = told();
   faulty.history.faults.push({ fault: 'link-cut', fromMs: 15_000, toMs: 16_000 });
   expect(await faulty.read(2, A1, 24_011, 24_011, key).findings()).toEqual([]);
+  const divided = told().record(1, 'trusted', 0, 0, 500).record(1, 'doubt', 0, 0, 22_000);
+  expect(await divided.read(2, A1, 24_011, 24_011, key).findings()).toEqual([]);
+  const joined = told().record(1, 'doubt', 0, 0, 500).record(1, 'trusted', 0, 0, 20_000);
+  expect(await joined.read(2, A1, 24_011, 24_011, key).findings()).toEqual(['stale']);
 });
 
 test('a read in a turn that had stood still is judged by what it is, not by its age', async () => {
@@ -144,6 +148,45 @@ test('how soon others see a write is measured by the last older read', async () 
   const told = new Told().write(A1, 100, 110).write(A2, 200, 210);
   const { quiet } = (await told.read(2, A1, 212).read(2, A1, 240).read(2, A2, 260).judged()).seen;
   expect([quiet.count, quiet.max]).toEqual([1, 30]);
+});
+
+test('a write is seen while nothing fails when all nodes heard each other from its acknowledgement on', async () => {
+  const seen = async (...tell: ((told: Told) => void)[]) => {
+    const told = new Told().write(A1, 100, 110).write(A2, 200, 210).read(2, A1, 240);
+    for (const each of tell) each(told);
+    const { trusted, quiet, all } = (await told.judged()).seen;
+    return [trusted.count, quiet.count, all.count];
+  };
+  const state = (process: number, kind: 'trusted' | 'doubt', atMs: number) => (told: Told) =>
+    void told.record(process, kind, 0, 0, atMs);
+  const bothTrusted = [state(1, 'trusted', 50), state(2, 'trusted', 60)];
+  expect(await seen(...bothTrusted)).toEqual([1, 1, 1]);
+  // Whose it is makes no difference: it may be the writer that is not heard.
+  expect(await seen(...bothTrusted, state(1, 'doubt', 230))).toEqual([0, 1, 1]);
+  expect(await seen(...bothTrusted, state(2, 'doubt', 230), state(2, 'trusted', 235))).toEqual([0, 1, 1]);
+  expect(await seen(state(1, 'trusted', 50), state(2, 'doubt', 60), state(2, 'trusted', 220))).toEqual([
+    0, 1, 1,
+  ]);
+  expect(await seen(...bothTrusted, state(1, 'doubt', 241))).toEqual([1, 1, 1]);
+  expect(await seen(state(1, 'trusted', 50), state(2, 'doubt', 60), state(2, 'trusted', 205))).toEqual([
+    1, 1, 1,
+  ]);
+  // One that died in doubt, before.
+  const dead = (told: Told) => {
+    (told.record(1, 'doubt', 0, 0, 150).history.processes.get(1) as ProcessHistory).diedMs = 205;
+  };
+  expect(await seen(...bothTrusted, dead)).toEqual([1, 1, 1]);
+  const fault = (told: Told) => void told.history.faults.push({ fault: 'link-cut', fromMs: 220, toMs: 225 });
+  expect(await seen(...bothTrusted, fault)).toEqual([0, 0, 1]);
+});
+
+test('a message that is missed is found where nothing failed and all nodes heard each other', async () => {
+  const told = () => new Told().record(1, 'trusted', 0, 0, 100).record(2, 'missed', 0, 0, 9_000);
+  expect(await told().findings()).toEqual(['missed']);
+  expect(await told().record(1, 'doubt', 0, 0, 8_900).findings()).toEqual([]);
+  const faulty = told();
+  faulty.history.faults.push({ fault: 'link-cut', fromMs: 3_000, toMs: 4_001 });
+  expect(await faulty.findings()).toEqual([]);
 });
 
 test('a record that was cut off by the death of its writer says nothing', async () => {

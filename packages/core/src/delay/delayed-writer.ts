@@ -10,8 +10,8 @@ export interface DelayedWriterOptions {
    */
   announce?: (key: string) => void | Promise<void>;
   /**
-   * Called after the write is committed, and again if its job comes twice: takes a deleted key out of
-   * the caches. When it rejects, the job is retried (its write is not).
+   * Called after the write is committed, and again if its job comes twice: takes out of the caches what is
+   * older than the write. When it rejects, the job is retried (its write is not).
    */
   onCommitted?: (write: DelayedWrite) => Promise<void>;
   /** Longest time for one write, milliseconds. @default 30000 */
@@ -83,7 +83,7 @@ export class DelayedWriter {
         return { outcome: 'applied', rowCount };
       }),
     );
-    if (write.deleteAfter === true) await this.#onCommitted(write);
+    await this.#onCommitted(write);
     this.#cleanUpWhenDue();
     return applied;
   }

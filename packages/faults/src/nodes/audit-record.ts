@@ -11,6 +11,8 @@ export const RECORD_BYTES = RECORD_DOUBLES * 8;
  * | peek, get, getMany | key | write that was read | called at | answered at |
  * | lateRead | | | the same, in a turn that had stood still: see `Reads` | |
  * | stall | | | stood still from | to |
+ * | trusted, doubt | | | hears all others, or may not, since | |
+ * | missed | | | noticed that a message of another node did not come | |
  */
 export const RECORD_KINDS = [
   'begin',
@@ -21,6 +23,9 @@ export const RECORD_KINDS = [
   'getMany',
   'lateRead',
   'stall',
+  'trusted',
+  'doubt',
+  'missed',
 ] as const;
 export type RecordKind = (typeof RECORD_KINDS)[number];
 

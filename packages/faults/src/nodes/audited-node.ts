@@ -50,6 +50,7 @@ zm.loader(PREFIXES.table, source);
 zm.loader(PREFIXES.periodic, source);
 zm.loader(PREFIXES.slow, slowLoad);
 for (const type of EVENTS) zm.on(type, () => events.add(type));
+zm.on('coherence:messages:missed', () => records.add('missed', 0, 0, monotonicMs()));
 const onRejected = (error: unknown) => rejected.add(String((error as { code?: unknown }).code ?? error));
 const reads = new AuditedReads(zm, records, random, onRejected);
 const writes = new AuditedWrites(zm, records, random, spec, onRejected);
@@ -87,8 +88,12 @@ function run(): Promise<void> {
     let toldAtMs = lastMs;
     let readCredit = 0;
     let writeCredit = 0;
+    let toldState: string | undefined;
     const turn = () => {
       const timersAtMs = monotonicMs();
+      const { state = 'doubt' } = zm.stats().coherence ?? {};
+      if (state !== toldState) records.add(state, 0, 0, timersAtMs);
+      toldState = state;
       const sinceMs = timersAtMs - lastMs;
       if (sinceMs > STALL_MS) records.add('stall', 0, 0, lastMs, timersAtMs);
       lastMs = timersAtMs;

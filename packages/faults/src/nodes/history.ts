@@ -21,10 +21,20 @@ export interface Stall {
   readonly toMs: number;
 }
 
+/** A node hears all others from then on, or may not. */
+export interface Turn {
+  readonly isTrusted: boolean;
+  readonly atMs: number;
+}
+
 /** What a process told of. */
 export class ProcessHistory {
   readonly slot: number;
   readonly stalls: Stall[] = [];
+  /** The first of them: it has begun to read. */
+  readonly turns: Turn[] = [];
+  /** When it noticed that it had missed messages; those that were not judged yet. */
+  missedMs: number[] = [];
   /** Records of reads that were not judged yet. */
   reads: Float64Array[] = [];
   diedMs: number | undefined;
@@ -48,7 +58,10 @@ export class ProcessHistory {
       const second = records[at + 3] as number;
       const { kind, key } = unpackKind(records[at] as number);
       if (kind === 'stall') this.stalls.push({ fromMs: first, toMs: second });
-      else if (kind === 'begin') {
+      else if (kind === 'missed') this.missedMs.push(first);
+      else if (kind === 'trusted' || kind === 'doubt') {
+        this.turns.push({ isTrusted: kind === 'trusted', atMs: first });
+      } else if (kind === 'begin') {
         const isDeletion = second === 1;
         writes.set(write, { key, begunMs: first, isDeletion, doneMs: undefined, failedMs: undefined });
       } else if (kind === 'done' || kind === 'failed') {
@@ -61,6 +74,15 @@ export class ProcessHistory {
       }
     }
     if (length > 0) this.reads.push(reads.subarray(0, length));
+  }
+
+  /** As long as it was there in that time, it heard all others. */
+  isTrusted(fromMs: number, toMs: number): boolean {
+    if (this.diedMs !== undefined && this.diedMs < fromMs) return true;
+    return this.turns.every(({ isTrusted, atMs }, at) => {
+      const untilMs = this.turns[at + 1]?.atMs ?? Number.POSITIVE_INFINITY;
+      return isTrusted || atMs > toMs || untilMs < fromMs;
+    });
   }
 }
 
@@ -80,7 +102,13 @@ export class History {
       });
   }
 
-  isQuiet(fromMs: number, atMs: number): boolean {
-    return !this.faults.some((each) => each.fromMs <= atMs && each.toMs >= fromMs);
+  /** No fault was being injected. What one has broken may take longer: see `isTrusted`. */
+  isQuiet(fromMs: number, toMs: number): boolean {
+    return !this.faults.some((each) => each.fromMs <= toMs && each.toMs >= fromMs);
+  }
+
+  /** Every node heard all others. */
+  isTrusted(fromMs: number, toMs: number): boolean {
+    return [...this.processes.values()].every((each) => each.isTrusted(fromMs, toMs));
   }
 }

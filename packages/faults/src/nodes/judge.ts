@@ -14,9 +14,10 @@ import {
 export interface Finding {
   /**
    * `stale`: older than the bound allows. `own`: the process had itself written something newer. `wrong`: torn, of
-   * another key, never written or committed, or not yet begun.
+   * another key, never written or committed, or not yet begun. `missed`: a message did not come, and nothing had
+   * failed; reads are still within the bound then, since the next beat shows it.
    */
-  readonly kind: 'stale' | 'own' | 'wrong';
+  readonly kind: 'stale' | 'own' | 'wrong' | 'missed';
   readonly detail: string;
 }
 
@@ -33,14 +34,14 @@ const MAX_FINDINGS = 10;
 export class Judge {
   readonly findings: Finding[] = [];
   /** Of each kind, since there may be more than are kept. */
-  readonly counts = { stale: 0, own: 0, wrong: 0 };
+  readonly counts = { stale: 0, own: 0, wrong: 0, missed: 0 };
   readonly reads = new Map<RecordKind, number>();
   staleReads = 0;
   /** Ages of stale reads, milliseconds: of keys that the database orders, and of those that only caches hold. */
   readonly strongAges = new Histogram();
   readonly eventualAges = new Histogram();
   /** From the acknowledgement to the last read of something older, per write and other process. */
-  readonly seen = { quiet: new Histogram(), all: new Histogram() };
+  readonly seen = { trusted: new Histogram(), quiet: new Histogram(), all: new Histogram() };
   readonly #boundMs: number;
 
   constructor(boundMs: number) {
@@ -87,6 +88,7 @@ export class Judge {
       }
       process.reads = [...left, ...process.reads];
       this.#addSeen(seen, history);
+      this.#judgeMissed(process, history, untilMs);
     }
   }
 
@@ -117,7 +119,11 @@ export class Judge {
     if (!isStrong(key)) {
       this.eventualAges.add(ageMs);
       const stalls = [...history.processes.values()].map((each) => stalledMs(each, since, calledMs));
-      if (ageMs > this.#boundMs + Math.max(...stalls) && history.isQuiet(since - SETTLED_MS, calledMs)) {
+      const isBeyond = ageMs > this.#boundMs + Math.max(...stalls);
+      // Sentinel may divide the nodes when the fault is long over: those then are in doubt.
+      const nothingFailed =
+        history.isQuiet(since - SETTLED_MS, calledMs) && history.isTrusted(since, calledMs);
+      if (isBeyond && nothingFailed) {
         this.#find('stale', `${Math.round(ageMs)} ms old, and nothing had failed`, read, history, since);
       }
       return;
@@ -151,26 +157,46 @@ export class Judge {
   #addSeen(seen: ReadonlyMap<Version, number>, history: History): void {
     for (const [{ doneMs }, ageMs] of seen) {
       this.seen.all.add(ageMs);
-      if (history.isQuiet(doneMs - SETTLED_MS, doneMs + ageMs)) this.seen.quiet.add(ageMs);
+      const lastMs = doneMs + ageMs;
+      if (!history.isQuiet(doneMs - SETTLED_MS, lastMs)) continue;
+      this.seen.quiet.add(ageMs);
+      if (history.isTrusted(doneMs, lastMs)) this.seen.trusted.add(ageMs);
+    }
+  }
+
+  #judgeMissed(process: ProcessHistory, history: History, untilMs: number): void {
+    const missed = process.missedMs;
+    process.missedMs = missed.filter((atMs) => atMs >= untilMs);
+    for (const atMs of missed) {
+      if (atMs >= untilMs) continue;
+      const sinceMs = atMs - SETTLED_MS;
+      if (!history.isQuiet(sinceMs, atMs) || !history.isTrusted(sinceMs, atMs)) continue;
+      this.#note(
+        'missed',
+        `node ${process.slot} missed messages at ${atMs.toFixed(1)}, and nothing had failed`,
+      );
     }
   }
 
   #find(kind: Finding['kind'], what: string, read: Read, history: History, sinceMs = read.calledMs): void {
-    this.counts[kind] += 1;
-    if (this.counts[kind] > MAX_FINDINGS) return;
     const { process, write, calledMs, answeredMs } = read;
     const slot = history.processes.get(process)?.slot;
     const value = write === ABSENT ? 'nothing' : write === DAMAGED ? 'a damaged value' : `write ${write}`;
     const faults = history.faultsAround(sinceMs - SETTLED_MS, calledMs);
     const name = KEYS[read.key]?.name;
     const took = `called at ${calledMs.toFixed(1)}, answered after ${(answeredMs - calledMs).toFixed(1)} ms`;
-    this.findings.push({
+    this.#note(
       kind,
-      detail: [
+      [
         `${read.kind} of ${name} by node ${slot} (process ${process}) gave ${value}: ${what}; ${took}`,
         `  faults around: ${faults.join(', ') || 'none'}`,
       ].join('\n'),
-    });
+    );
+  }
+
+  #note(kind: Finding['kind'], detail: string): void {
+    this.counts[kind] += 1;
+    if (this.counts[kind] <= MAX_FINDINGS) this.findings.push({ kind, detail });
   }
 }
 
