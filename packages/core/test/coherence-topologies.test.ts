@@ -65,6 +65,51 @@ test('through Sentinels the nodes follow the master, and do not believe what the
   await expect.poll(async () => (await replica.keys('*v:after')).length, PATIENT).toBe(1);
 });
 
+test('the first connection that a Sentinel sends to another master takes all others of the node along', async () => {
+  const sentinel = await startRedisSentinel();
+  onTestFinished(() => sentinel.destroy());
+  const [zm] = (await openNodes(1, sentinel.addr)) as [ZMsg];
+  await put(zm, 'k', 'old');
+  const [deposed, master, sentinels] = [sentinel.master.port, sentinel.replica.port, sentinel.port].map(
+    (port) => new Redis({ port, host: '127.0.0.1' }),
+  ) as [Redis, Redis, Redis];
+  onTestFinished(() => {
+    for (const each of [deposed, master, sentinels]) each.disconnect();
+  });
+  const connections = async (redis: Redis) => {
+    const lines = ((await redis.client('LIST')) as string).split('\n');
+    return lines.flatMap((line) => {
+      const [, id = '', name] = /\bid=(\d+) .*\bname=(zmsg-\S+)/.exec(line) ?? [];
+      return name === undefined ? [] : [{ id, name }];
+    });
+  };
+  const names = async (redis: Redis) => (await connections(redis)).map(({ name }) => name).sort();
+  const all = await names(deposed);
+  expect(new Set(all)).toEqual(new Set(['zmsg-l2', 'zmsg-coherence', 'zmsg-bloom', 'zmsg-flight']));
+  expect(all.filter((name) => name === 'zmsg-l2')).toHaveLength(2);
+
+  // Nobody tells the old one: it goes on answering, and keeps its connections.
+  await sentinels.call('SENTINEL', 'REMOVE', sentinel.masterName);
+  await master.replicaof('NO', 'ONE');
+  await sentinels.call(
+    'SENTINEL',
+    'MONITOR',
+    sentinel.masterName,
+    '127.0.0.1',
+    String(sentinel.replica.port),
+    '1',
+  );
+  expect(await names(deposed)).toEqual(all);
+  const [heard] = (await connections(deposed)).filter(({ name }) => name === 'zmsg-coherence');
+  await deposed.client('KILL', 'ID', heard?.id ?? '');
+  await expect.poll(() => names(master), PATIENT).toEqual(all);
+  expect(await names(deposed)).toEqual([]);
+  expect((await deposed.role())[0]).toBe('master');
+  await expect.poll(() => states([zm]), PATIENT).toEqual(['trusted']);
+  await put(zm, 'k', 'new');
+  await everywhere([zm], 'k', 'new');
+});
+
 async function snapshottingRedis(): Promise<RedisServer> {
   const redis = await startRedis({ args: ['--save', '3600', '1000000'] });
   onTestFinished(() => redis.destroy());

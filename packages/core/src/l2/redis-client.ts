@@ -6,6 +6,7 @@ import {
   parseSentinelAddress,
   type SentinelAddress,
 } from '../options/sentinel-address.js';
+import { followOneMaster } from './one-master.js';
 
 /** Where Redis is: a part of the resolved options. */
 export type RedisEndpoint = Pick<ResolvedOptions, 'redisPassword' | 'redisDb'> & {
@@ -105,7 +106,7 @@ function connectThroughSentinels(
     });
   }
   const { tls, sentinels, master, db } = address;
-  return new Redis({
+  const client = new Redis({
     ...connectionOptions(endpoint, address, behaviour),
     ...ofOneServer(behaviour),
     sentinels: sentinels.map((each) => ({ ...each })),
@@ -115,10 +116,12 @@ function connectThroughSentinels(
     sentinelRetryStrategy: reconnectDelayMs,
     sentinelCommandTimeout: behaviour.connectTimeoutMs,
     // Not ioredis' `failoverDetector`: a failover while it connects ends the client for good. Sentinels close
-    // the connections of a master that they depose; should one stay, it refuses writes.
+    // the connections of a master that they depose; should one stay, it refuses writes. Until then, see below.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
     ...(tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
   });
+  followOneMaster(text, client);
+  return client;
 }
 
 function ofOneServer(behaviour: RedisBehaviour) {
