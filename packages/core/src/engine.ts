@@ -212,7 +212,10 @@ async function wire(
     onFull: options.onFull,
     onEvent,
   });
-  opened.onClose('shards', () => shards.close({ timeoutMs: options.shutdownTimeoutMs }));
+  opened.onClose('shards', () =>
+    // What the last flush committed is looked at while the other nodes can still be told.
+    shards.close({ timeoutMs: options.shutdownTimeoutMs }).finally(() => writer.putsFollowed()),
+  );
   // A failure is reported by the shards; the filter then goes on letting every key pass.
   if (shards.stats().log.recovered === 0) inherit(false);
   else

@@ -12,6 +12,7 @@ export interface Fleet {
   readonly links: readonly [TcpProxy, TcpProxy, TcpProxy];
   readonly redis: RedisServer;
   readonly dsn: string;
+  readonly cachePrefix: string;
   readonly psql: ReturnType<typeof statements>;
   /** To be called in `afterAll`: what is registered there from inside `beforeAll` would never run. */
   close(): Promise<void>;
@@ -54,6 +55,7 @@ export async function openFleet(options: ZMsgOptions = {}): Promise<Fleet> {
     links: links as [TcpProxy, TcpProxy, TcpProxy],
     redis,
     dsn,
+    cachePrefix,
     psql: statements(dsn),
     close,
   };

@@ -1,12 +1,13 @@
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { SharedLRU } from 'sharedarraybuffer-lru';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { BOUNDS } from '../dist/coherence/bounds.js';
 import { type CoherenceEvent, sql, type ZMsg } from '../dist/index.js';
 import { Intents } from '../dist/write/intents.js';
 import { StrongWrites } from '../dist/write/strong-writes.js';
 import { type Fleet, openFleet } from './coherence-nodes.js';
+import { open } from './open-engine.js';
 
 let fleet: Fleet;
 let a: ZMsg;
@@ -210,6 +211,29 @@ test.each<[string, (value: Buffer) => Promise<unknown>]>([
     await everywhere('ahead', what);
   },
 );
+
+test('the others drop what they loaded while a write was pending also when the flush is that of close()', async () => {
+  const { zm: leaving } = await open({
+    postgresDsn: fleet.dsn,
+    redisAddr: fleet.redis.addr,
+    cachePrefix: fleet.cachePrefix,
+    batchInterval: '1h',
+    batchShards: 1,
+    delayBackend: 'postgres',
+  });
+  const keys = Array.from({ length: 50 }, (_, n) => `at close ${n}`);
+  await Promise.all(keys.map((key) => put(a, key, 'old')));
+  await Promise.all(keys.map((key) => leaving.cacheAndPeriodicStore(key, Buffer.from('new'))));
+  const redis = new Redis(`redis://${fleet.redis.addr}`);
+  onTestFinished(() => redis.disconnect());
+  for (const key of keys) {
+    await expect.poll(() => b.peek(key), PATIENT).toBe(undefined);
+    expect(await redis.del(`${fleet.cachePrefix}v:${key}`)).toBe(1);
+    expect(await read(b, key)).toBe('old');
+  }
+  await leaving.close();
+  for (const key of keys) await everywhere(key, 'new');
+});
 
 test('a periodic write that is committed leaves its value in the caches', async () => {
   const heard = () => b.stats().coherence?.receivedKeys ?? 0;

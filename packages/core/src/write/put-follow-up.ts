@@ -7,6 +7,7 @@ import type { Receipt } from '@zmsg/workers';
  */
 export class PutFollowUp {
   readonly #latest = new Map<string, { value: Uint8Array; receipt: Receipt }>();
+  readonly #followed = new Set<Promise<void>>();
   readonly #recheck: (key: string, value: Uint8Array) => Promise<void>;
 
   constructor(recheck: (key: string, value: Uint8Array) => Promise<void>) {
@@ -17,7 +18,15 @@ export class PutFollowUp {
   follow(key: string, value: Uint8Array, receipt: Receipt): void {
     const isNew = !this.#latest.has(key);
     this.#latest.set(key, { value, receipt });
-    if (isNew) void this.#await(key);
+    if (!isNew) return;
+    const followed = this.#await(key);
+    this.#followed.add(followed);
+    void followed.then(() => this.#followed.delete(followed));
+  }
+
+  /** Resolves when what was committed was looked at: to be called when nothing is pending any more. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#followed);
   }
 
   async #await(key: string): Promise<void> {

@@ -171,6 +171,11 @@ export class Writer {
     this.#puts.follow(key, value, receipt);
   }
 
+  /** After the last flush: every value of a periodic write that is committed was looked at. */
+  putsFollowed(): Promise<void> {
+    return this.#puts.settled();
+  }
+
   /**
    * The periodic or delayed write of this value is committed. If the caches had lost the value before, they may
    * have the old row now, here or on any node: then they drop it.
