@@ -269,7 +269,8 @@ export class ZMsg extends EventEmitter<EngineEvents> {
       this.#checkOpen(options);
       checkKey(key);
       const answer = this.#engine.mayExist(key, options);
-      return typeof answer === 'boolean' ? Promise.resolve(answer) : race(this.#track(answer), options);
+      if (typeof answer === 'boolean') return answer ? MAY_EXIST : DOES_NOT_EXIST;
+      return race(this.#track(answer), options);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -420,6 +421,10 @@ export class ZMsg extends EventEmitter<EngineEvents> {
     return delay === undefined ? 0 : parseDuration(delay, 'delay');
   }
 }
+
+/** The answers that need no waiting: a new promise for each would take as long as the filter. */
+const MAY_EXIST = Promise.resolve(true);
+const DOES_NOT_EXIST = Promise.resolve(false);
 
 /** A copy, since the caller may go on using its buffer while the call waits. */
 function checkedCopy(key: string, data: Uint8Array): Buffer {
