@@ -48,6 +48,25 @@ test('keys of all slots are written, read and deleted, and replace works on any 
   await cache.close();
 });
 
+test('a master that does not answer costs only the calls that ask for its keys', async () => {
+  const cache = await RedisCache.open({ ...endpoint(), redisPoolSize: 1, commandTimeoutMs: 2_000 }, 5000);
+  const keys = Array.from({ length: 90 }, (_, n) => `beside-${n}`);
+  await cache.setMany(keys.map((key) => ({ key, value: Buffer.from(key), ttlMs: 60_000 })));
+  const held = await Promise.all(
+    cluster.clients.map(async (client) => (await client.keys('c:v:beside-*')).map((name) => name.slice(4))),
+  );
+  cluster.masters[1]?.pause();
+  try {
+    const read = await Promise.all(keys.map(async (key) => ((await cache.get(key)) ? key : undefined)));
+    const found = read.filter((key) => key !== undefined);
+    expect(found.sort()).toEqual([...(held[0] ?? []), ...(held[2] ?? [])].sort());
+    expect(found.length).toBeLessThan(keys.length);
+  } finally {
+    cluster.masters[1]?.resume();
+  }
+  await cache.close();
+});
+
 test('leases of loads are taken by one node, and settled, on every master', async () => {
   const nodes = [0, 1].map(
     () => new FlightLeases({ ...endpoint(), leaseMs: 60_000, commandTimeoutMs: 20_000 }),

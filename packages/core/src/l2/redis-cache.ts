@@ -172,11 +172,17 @@ export class RedisCache implements SharedTier {
 
   async getMany(keys: readonly string[]): Promise<Map<string, TierEntry>> {
     const found = new Map<string, TierEntry>();
-    if (keys.length === 0 || this.#reader() === undefined) return found;
+    if (keys.length === 0) return found;
+    const client = this.#reader();
+    if (client === undefined) return found;
     const names = keys.map((key) => this.#prefix + key);
     let stored: readonly (Buffer | null)[];
     try {
-      stored = await this.#reads.addAll(names);
+      // MGET must stay in one slot of a cluster; there auto-pipelining makes one batch of GETs per node, and a
+      // master that is away costs only the calls that ask for its keys.
+      stored = this.#cluster
+        ? await this.#calls.run(Promise.all(names.map((name) => client.getBuffer(name))))
+        : await this.#reads.addAll(names);
     } catch {
       return found; // counted by #calls; a read falls through
     }
@@ -363,11 +369,7 @@ export class RedisCache implements SharedTier {
   async #sendReads(names: string[], calls: number): Promise<readonly (Buffer | null)[]> {
     const client = this.#reader();
     if (client === undefined) throw new TierError('refused', 'Redis is away');
-    // MGET must stay in one slot of a cluster; there auto-pipelining makes one batch of GETs per node.
-    const reply = this.#cluster
-      ? Promise.all(names.map((name) => client.getBuffer(name)))
-      : client.mgetBuffer(names);
-    return this.#calls.run(reply, calls);
+    return this.#calls.run(client.mgetBuffer(names), calls);
   }
 
   #sendLeases(leases: readonly NamedLease[]): Promise<readonly unknown[]> {
