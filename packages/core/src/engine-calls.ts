@@ -46,8 +46,10 @@ export interface EngineCalls {
 }
 
 export interface ReadCalls {
-  /** L1 only. */
+  /** L1 only. An error other than the engine's own: it is no key. */
   peek(key: string): Buffer | undefined;
+  /** The same, as a promise: for a value that is read often, one that all reads share. */
+  hit(key: string): Promise<Buffer> | undefined;
   /** The way of a key that L1 does not have. */
   miss(key: string, options?: WaitOptions): Promise<Buffer | undefined>;
   getMany(keys: readonly string[], options?: WaitOptions): Promise<Map<string, Buffer>>;

@@ -1,3 +1,4 @@
+import { ZmsgError } from '@zmsg/workers';
 import { InvalidKeyError } from './error.js';
 
 /** Longest key, in bytes of UTF-8. */
@@ -22,6 +23,17 @@ export function checkKey(key: unknown): asserts key is string {
   if (!key.isWellFormed())
     throw new InvalidKeyError(`a key must not hold a lone surrogate: ${JSON.stringify(key)}`);
   if (key.includes('\0')) throw new InvalidKeyError(`a key must not hold U+0000: ${JSON.stringify(key)}`);
+}
+
+/** L1 refuses what is no key by errors of its own, before anybody has looked at it here. */
+export function keyErrorOr(error: unknown, key: unknown): unknown {
+  if (error instanceof ZmsgError) return error;
+  try {
+    checkKey(key);
+  } catch (keyError) {
+    return keyError;
+  }
+  return error;
 }
 
 export function typeOf(value: unknown): string {

@@ -14,7 +14,7 @@ import type { DeadLettersView } from './dead-letters/dead-letter.js';
 import type { DelayQueueView, EngineCalls } from './engine-calls.js';
 import { NotFoundError } from './error.js';
 import type { EngineEvents } from './events.js';
-import { checkKey } from './key.js';
+import { checkKey, keyErrorOr } from './key.js';
 import type { LoaderSource } from './load/source.js';
 import type { MigrationSet } from './migrate/index.js';
 import { type Duration, parseDuration } from './options/duration.js';
@@ -78,13 +78,14 @@ export class ZMsg extends EventEmitter<EngineEvents> {
   get(key: string, options?: WaitOptions): Promise<Buffer | undefined> {
     try {
       this.#checkOpen();
+      // Not checked first: what L1 has was checked when it came there, and a key's bytes are far from the processor.
+      const hit = this.#engine.reader.hit(key);
+      if (hit !== undefined) return hit;
       checkKey(key);
-      const value = this.#engine.reader.peek(key);
-      if (value !== undefined) return Promise.resolve(value);
       options?.signal?.throwIfAborted();
       return race(this.#track(this.#engine.reader.miss(key, options)), options);
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(keyErrorOr(error, key));
     }
   }
 
@@ -97,9 +98,14 @@ export class ZMsg extends EventEmitter<EngineEvents> {
 
   /** L1 only, synchronous. Undefined does not mean that there is no value. The Buffer is to be read only, as with `get`. */
   peek(key: string): Buffer | undefined {
-    this.#checkOpen();
-    checkKey(key);
-    return this.#engine.reader.peek(key);
+    try {
+      this.#checkOpen();
+      const value = this.#engine.reader.peek(key);
+      if (value === undefined) checkKey(key);
+      return value;
+    } catch (error) {
+      throw keyErrorOr(error, key);
+    }
   }
 
   /** The values that were found, by key: one L2 round trip and one query per loader for all misses. */

@@ -18,6 +18,8 @@ const ROW_WORDS = 4;
 const CHANGES = 0;
 const SEGMENT_NUMBER = 1;
 const MINUTE = 2;
+/** No row. */
+const NOWHERE = -1;
 /** The entry was read since it came or was last spared. */
 const USED = 1 << 16;
 
@@ -37,8 +39,8 @@ const SEAL_WORD = 4;
 const SEAL = 5;
 const EXPIRES = 6;
 
-/** Both rows, a Buffer on the V8 heap, a key there and its entry in the Map. */
-const ENTRY_BYTES = (ROW_WORDS + PROOF_WORDS) * 4 + 200;
+/** Both rows, a Buffer and a promise on the V8 heap, a key there and its entry in the Map. */
+const ENTRY_BYTES = (ROW_WORDS + PROOF_WORDS) * 4 + 250;
 const SLAB_BYTES = 64 * 1024;
 /** Entries spared in a row for one admission; the next goes. */
 const MAX_SPARED = 16;
@@ -91,6 +93,7 @@ export class NearTable {
   /** By row; all rows from the tail to the head, in a circle. */
   readonly #keys: (string | undefined)[] = [];
   readonly #values: (Buffer | undefined)[] = [];
+  readonly #promises: (Promise<Buffer> | undefined)[] = [];
   #rows = new Int32Array(0);
   #times = new Float64Array(0);
   #proofs = new Int32Array(0);
@@ -128,10 +131,24 @@ export class NearTable {
    * segment have in common. A writer raises the number before it changes a slot, and again before it returns:
    * so whoever has seen the effect of a write, or was told of it, does not find the number of before. A plain
    * load does for that: what happened before it is seen (and Atomics.load is a call, a fifth of a hit).
-   *
-   * One method, because the compiler does not inline more than a few into their caller.
    */
   get(key: string): Buffer | undefined {
+    const row = this.#find(key);
+    return row === NOWHERE ? undefined : this.#values[row];
+  }
+
+  /**
+   * The same, as one promise that all share. To make it for each read was a third of an awaited one:
+   * `Promise.resolve` looks for a `then` all the way up from Buffer, and each leaves garbage.
+   */
+  promised(key: string): Promise<Buffer> | undefined {
+    const row = this.#find(key);
+    if (row === NOWHERE) return undefined;
+    return (this.#promises[row] ??= Promise.resolve(this.#values[row] as Buffer));
+  }
+
+  /** One method, because the compiler does not inline more than a few into their caller. */
+  #find(key: string): number {
     if (this.#isResting) return this.#miss();
     const row = this.#rowOf.get(key);
     if (row === undefined) return this.#miss();
@@ -144,11 +161,11 @@ export class NearTable {
       // The room comes back when the tail reaches it.
       this.#rowOf.delete(key);
       this.#keys[row] = undefined;
-      return undefined;
+      return NOWHERE;
     }
     if (word < USED) rows[at + SEGMENT_NUMBER] = word | USED;
     this.#buffer.hit();
-    return this.#values[row];
+    return row;
   }
 
   #isOver(row: number): boolean {
@@ -165,13 +182,14 @@ export class NearTable {
   }
 
   /** A table that is still being filled is given its time. */
-  #miss(): undefined {
+  #miss(): typeof NOWHERE {
     this.#misses += 1;
-    if (this.#misses < (this.#isResting ? REST : MISSES)) return;
+    if (this.#misses < (this.#isResting ? REST : MISSES)) return NOWHERE;
     const isFull = this.#bytes > this.#maxBytes >> 1;
     this.#isResting = !this.#isResting && isFull && this.#hits() - this.#hitsBefore < MISSES / 8;
     this.#misses = 0;
     this.#hitsBefore = this.#hits();
+    return NOWHERE;
   }
 
   /**
@@ -251,6 +269,7 @@ export class NearTable {
     const slab = this.#slabWords;
     for (let i = 0; i < count; i += 1) slab[to + i] = words[from + i] as number;
     this.#keys[row] = key;
+    this.#promises[row] = undefined;
     this.#values[row] = bufferSlice(this.#slab, to * 4, byteLength);
     this.#rowOf.set(key, row);
     return row;
@@ -265,6 +284,7 @@ export class NearTable {
     const value = this.#values[row] as Buffer;
     this.#bytes -= costOf(value.length);
     this.#values[row] = undefined;
+    this.#promises[row] = undefined;
     this.#keys[row] = undefined;
     if (key === undefined) return false;
     const at = row * ROW_WORDS;

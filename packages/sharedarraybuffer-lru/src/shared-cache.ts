@@ -14,7 +14,7 @@ export interface SharedCacheOptions {
   bufferItems?: number;
   /**
    * What each thread keeps near of the hottest entries, in memory of its own; bytes, 0 to 1 GiB. They come
-   * beside `maxBytes`, about 200 for each entry on the V8 heap. 0: every `get` gives a Buffer of its own.
+   * beside `maxBytes`, about 250 for each entry on the V8 heap. 0: every `get` gives a Buffer of its own.
    * @default half of `maxBytes`, at most 32 MiB
    */
   nearBytes?: number;
@@ -70,6 +70,11 @@ export interface SharedCache {
    * may be given the same Buffer. It stays as it is when the key is set, deleted or evicted.
    */
   get(key: string): Buffer | undefined;
+  /**
+   * As `get`, for callers that must answer with a promise: reads of a value that is near share one, already
+   * resolved. Undefined, not a promise, when absent or expired.
+   */
+  promised(key: string): Promise<Buffer> | undefined;
   /** Those of the keys that are there, as `get` gives them; not at one instant. */
   getMany(keys: Iterable<string>): Map<string, Buffer>;
   has(key: string): boolean;

@@ -86,6 +86,15 @@ export class SharedLRU implements SharedCache {
     return this.#reads.get(probe.h1 & this.#segmentMask, probe, key);
   }
 
+  promised(key: string): Promise<Buffer> | undefined {
+    const near = this.#near.promised(key);
+    if (near !== undefined) return near;
+    const probe = this.#key;
+    probe.load(key);
+    const value = this.#reads.get(probe.h1 & this.#segmentMask, probe, key);
+    return value && Promise.resolve(value);
+  }
+
   getMany(keys: Iterable<string>): Map<string, Buffer> {
     const found = new Map<string, Buffer>();
     for (const key of keys) {

@@ -155,3 +155,42 @@ test('values of all sizes come back whole, near or not, while others push them o
     { numRuns: 30 },
   );
 });
+
+test('reads by promise of a near key share one, until the key is written', async () => {
+  const { a, b, advance } = twoViews();
+  expect(a.promised('k')).toBeUndefined();
+  a.set('k', Buffer.from('one'), { ttl: 100 });
+  expect(text(await a.promised('k'))).toBe('one');
+  bringNear(a, 'k');
+  const shared = a.promised('k');
+  expect(await shared).toBe(a.get('k'));
+  expect(a.promised('k')).toBe(shared);
+  b.set('k', Buffer.from('two'), { ttl: 100 });
+  expect(text(await a.promised('k'))).toBe('two');
+  bringNear(a, 'k');
+  expect(text(await a.promised('k'))).toBe('two');
+  advance(100);
+  expect(a.promised('k')).toBeUndefined();
+  expect(a.stats()).toMatchObject({ misses: 2 });
+});
+
+test('a promise gives what get gives, while rows of the near table change their keys', async () => {
+  const { a, b } = twoViews(8_000);
+  const write = fc.record({ key: fc.nat({ max: 30 }), size: fc.nat({ max: 600 }), isGone: fc.boolean() });
+  await fc.assert(
+    fc.asyncProperty(fc.array(write, { minLength: 40, maxLength: 200 }), async (writes) => {
+      for (const [n, { key, size, isGone }] of writes.entries()) {
+        const name = `key:${key}`;
+        for (let times = 0; times < 6; times++) await a.promised(name);
+        if (isGone) b.delete(name);
+        else b.set(name, Buffer.alloc(size, n));
+        for (const known of [name, `key:${n % 31}`]) {
+          const promised = await a.promised(known);
+          if (text(promised) !== text(b.get(known))) return false;
+        }
+      }
+      return true;
+    }),
+    { numRuns: 20 },
+  );
+});

@@ -25,6 +25,10 @@ export class AttachedReader implements ReadCalls {
     return this.#pulse?.isLost === true ? undefined : this.#l1.get(key);
   }
 
+  hit(key: string): Promise<Buffer> | undefined {
+    return this.#pulse?.isLost === true ? undefined : this.#l1.promised(key);
+  }
+
   miss(key: string, options?: WaitOptions): Promise<Buffer | undefined> {
     return this.#owner.call('read', [key], options);
   }

@@ -26,7 +26,7 @@ export interface ReaderParts {
 /**
  * What happens to a read: L1 → L2 → Bloom filter → loader, filling upwards.
  *
- * `peek` is all of it that a hit needs. A miss joins the flight of its key (single flight) or starts
+ * `peek` (as a promise: `hit`) is all of it that a hit needs. A miss joins the flight of its key (single flight) or starts
  * one; flights that start together share one L2 round trip and one query per loader. Before a load
  * the nodes agree on who does it (`FleetFlight`).
  */
@@ -43,6 +43,11 @@ export class Reader {
   /** L1 only. The Buffer is to be read only. */
   peek(key: string): Buffer | undefined {
     return this.#parts.l1.get(key);
+  }
+
+  /** L1 only, too. */
+  hit(key: string): Promise<Buffer> | undefined {
+    return this.#parts.l1.promised(key);
   }
 
   /**
