@@ -1,3 +1,4 @@
+import { startTcpProxy } from '@zmsg/testbed';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { SharedLRU } from 'sharedarraybuffer-lru';
@@ -213,9 +214,11 @@ test.each<[string, (value: Buffer) => Promise<unknown>]>([
 );
 
 test('the others drop what they loaded while a write was pending also when the flush is that of close()', async () => {
+  const proxy = await startTcpProxy(Number(fleet.redis.addr.split(':')[1]));
+  onTestFinished(() => proxy.close());
   const { zm: leaving } = await open({
     postgresDsn: fleet.dsn,
-    redisAddr: fleet.redis.addr,
+    redisAddr: proxy.addr,
     cachePrefix: fleet.cachePrefix,
     batchInterval: '1h',
     batchShards: 1,
@@ -231,6 +234,8 @@ test('the others drop what they loaded while a write was pending also when the f
     expect(await redis.del(`${fleet.cachePrefix}v:${key}`)).toBe(1);
     expect(await read(b, key)).toBe('old');
   }
+  // What the last flush has to say takes longer than to close the shards.
+  proxy.delayMs = 30;
   await leaving.close();
   for (const key of keys) await everywhere(key, 'new');
 });

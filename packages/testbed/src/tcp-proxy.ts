@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
-/** Before a server on loopback: a link that a test can cut or make half-open. */
+/** Before a server on loopback: a link that a test can cut, make half-open or slow. */
 export async function startTcpProxy(port: number): Promise<TcpProxy> {
   const proxy = new TcpProxy(port);
   await proxy.listen();
@@ -19,6 +19,8 @@ export class TcpProxy {
   readonly #listener: Server;
   readonly #pairs = new Set<Pair>();
   #mode: 'open' | 'stalled' | 'refusing' = 'open';
+  /** Milliseconds that everything takes on its way, in each direction, in its order. Not to be changed under traffic. */
+  delayMs = 0;
 
   constructor(target: number) {
     this.#target = target;
@@ -94,7 +96,13 @@ export class TcpProxy {
     if (server === undefined) return;
     server.on('error', () => {}); // `close` follows
     server.on('close', end);
-    client.on('data', (data) => server.write(data));
-    server.on('data', (data) => client.write(data));
+    client.on('data', (data) => this.#pass(data, server));
+    server.on('data', (data) => this.#pass(data, client));
+  }
+
+  #pass(data: Buffer, to: Socket): void {
+    if (this.delayMs === 0) to.write(data);
+    // Timers of one duration fire in the order in which they were set.
+    else setTimeout(() => to.write(data), this.delayMs);
   }
 }
