@@ -1,3 +1,5 @@
+import './fast-strings.js';
+
 export type {
   SharedCache,
   SharedCacheAttachOptions,

@@ -144,7 +144,11 @@ export class NearTable {
   promised(key: string): Promise<Buffer> | undefined {
     const row = this.#find(key);
     if (row === NOWHERE) return undefined;
-    return (this.#promises[row] ??= Promise.resolve(this.#values[row] as Buffer));
+    const made = this.#promises[row];
+    if (made !== undefined) return made;
+    const promise = Promise.resolve(this.#values[row] as Buffer);
+    this.#promises[row] = promise;
+    return promise;
   }
 
   /** One method, because the compiler does not inline more than a few into their caller. */
