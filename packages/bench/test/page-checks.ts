@@ -16,6 +16,18 @@ export function sticksOut(page: Page): Promise<string[]> {
   });
 }
 
+/** Cells of tables that are squeezed to a column of words. */
+export function squeezedCells(page: Page): Promise<string[]> {
+  return page.evaluate(() =>
+    [...document.querySelectorAll('td')].flatMap((cell) => {
+      const text = document.createRange();
+      text.selectNodeContents(cell);
+      const lines = text.getBoundingClientRect().height / parseFloat(getComputedStyle(cell).lineHeight);
+      return lines > 7.5 ? [`${Math.round(lines)} lines: ${cell.textContent}`] : [];
+    }),
+  );
+}
+
 /** Texts whose contrast with what lies behind them is below 4.5. */
 export function poorContrast(page: Page): Promise<string[]> {
   return page.evaluate(() => {

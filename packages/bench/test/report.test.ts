@@ -6,7 +6,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { report } from '../dist/report/report.js';
 import { startBrowser, type TestBrowser } from './browser.js';
-import { chartsOf, poorContrast, sticksOut } from './page-checks.js';
+import { chartsOf, poorContrast, squeezedCells, sticksOut } from './page-checks.js';
 import { HOSTILE, runFixture } from './run-fixture.js';
 
 let files: Map<string, string>;
@@ -124,6 +124,7 @@ describe('in a browser', () => {
         expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
         expect(await sticksOut(page)).toEqual([]);
         expect(await poorContrast(page)).toEqual([]);
+        expect(await squeezedCells(page)).toEqual([]);
         const drawn = await chartsOf(page);
         expect(drawn).toHaveLength(charts().length);
         for (const { name, marks, outside } of drawn) {

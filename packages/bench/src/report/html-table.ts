@@ -17,21 +17,34 @@ export interface HtmlTable {
   numeric: (column: number) => boolean;
 }
 
+/** Characters of a cell beyond which its column is given room: a table that scrolls would make it as narrow as it can. */
+const LONG = 40;
+const VERY_LONG = 120;
+
 /** It scrolls by itself where it is wider than the page, and can be reached by the keyboard for that. */
 export function htmlTable({ caption, isTitled = false, head, rows, numeric }: HtmlTable): string {
   const align = (column: number) => (numeric(column) ? ' class="n"' : '');
   const headings = head
     .map((name, column) => `<th scope="col"${align(column)}>${escapeMarkup(name)}</th>`)
     .join('');
+  const classes = head.map((_, column) => {
+    const longest = Math.max(0, ...rows.map((row) => textOf(row[column] ?? '').length));
+    const length = longest > VERY_LONG ? 'll' : longest > LONG ? 'l' : '';
+    return numeric(column) ? `n ${length}` : length;
+  });
   const body = rows.map(
-    (row) => `<tr>${row.map((cell, column) => cellOf(cell, column, numeric)).join('')}</tr>`,
+    (row) => `<tr>${row.map((cell, column) => cellOf(cell, column, classes[column] ?? '')).join('')}</tr>`,
   );
   return `<div class="scroll" role="region" aria-label="${escapeMarkup(caption)}" tabindex="0"><table><caption${isTitled ? ' class="unseen"' : ''}>${escapeMarkup(caption)}</caption><thead><tr>${headings}</tr></thead><tbody>${body.join('')}</tbody></table></div>`;
 }
 
-function cellOf(cell: string | Cell, column: number, numeric: (column: number) => boolean): string {
+function textOf(cell: string | Cell): string {
+  return typeof cell === 'string' ? cell : cell.text;
+}
+
+function cellOf(cell: string | Cell, column: number, ofColumn: string): string {
   const { text, kind = '' } = typeof cell === 'string' ? { text: cell } : cell;
-  const classes = [numeric(column) ? 'n' : '', kind].filter((each) => each !== '').join(' ');
+  const classes = `${ofColumn} ${kind}`.trim();
   const attribute = classes === '' ? '' : ` class="${classes}"`;
   const shown = escapeMarkup(text).replace(/`([^`]+)`/g, '<code>$1</code>');
   return column === 0 ? `<th scope="row"${attribute}>${shown}</th>` : `<td${attribute}>${shown}</td>`;

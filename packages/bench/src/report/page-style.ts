@@ -35,7 +35,7 @@ table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-size:13px;padding-bottom:6px;overflow-wrap:anywhere;max-width:80vw}
 th,td{text-align:left;vertical-align:top;padding:5px 14px 5px 0;border-top:1px solid var(--line);max-width:26em}
 tbody th{font-weight:400;min-width:13em;overflow-wrap:anywhere}thead th{border-top:0;font-size:13px;color:var(--muted);white-space:nowrap}
-td{overflow-wrap:anywhere;min-width:4.5em}
+td{overflow-wrap:anywhere;min-width:4.5em}td.l{min-width:18em}td.ll{min-width:36em;max-width:36em}
 .n{text-align:right;white-space:nowrap}
 tbody .mine{font-weight:700;color:var(--ours)}.good{color:var(--good);font-weight:700;white-space:nowrap}.bad{color:var(--bad);font-weight:700;white-space:nowrap}
 footer{padding-top:32px;padding-bottom:48px;font-size:14px}
