@@ -54,7 +54,7 @@ export async function auditFleet(options: AuditOptions): Promise<AuditResult> {
       const healedMs = monotonicMs();
       await fleet.pause(options.quietMs);
       // What acknowledges a write may come after what was read a moment later; so judge what is older.
-      await judge.judge(fleet.history, await fleet.commits(), healedMs);
+      await fleet.whileResting(async () => judge.judge(fleet.history, await fleet.commits(), healedMs));
       rounds += 1;
       options.onRound?.(rounds, judge);
     }

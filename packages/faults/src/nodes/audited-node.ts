@@ -32,6 +32,7 @@ const records = new RecordWriter();
 const rejected = new Tally();
 const events = new Tally();
 let isStopping = false;
+let isResting = false;
 let diesAfterCommit = false;
 let looks = 0;
 let trusted = 0;
@@ -40,7 +41,8 @@ const onOrphaned = () => process.exit(1); // the bench is gone
 process.on('disconnect', onOrphaned);
 process.on('message', (command: NodeCommand) => {
   if (command === 'stop') isStopping = true;
-  else diesAfterCommit = true;
+  else if (command === 'die after commit') diesAfterCommit = true;
+  else isResting = command === 'rest';
 });
 watchCommits();
 
@@ -102,6 +104,7 @@ function run(): Promise<void> {
       writeCredit += (Math.min(sinceMs, STALL_MS) * spec.writeRate) / 1000;
       // After the engine's timers, whichever of them are due.
       setImmediate(() => {
+        if (isResting) readCredit = writeCredit = 0;
         reads.run(Math.floor(readCredit), timersAtMs);
         readCredit %= 1;
         writes.run(Math.floor(writeCredit));

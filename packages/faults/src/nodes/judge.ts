@@ -77,8 +77,10 @@ export class Judge {
         }
         let kept = 0;
         for (let at = 0; at < records.length; at += RECORD_DOUBLES) {
+          const { kind, key } = unpackKind(records[at] as number);
           const read = {
-            ...unpackKind(records[at] as number),
+            kind,
+            key,
             process: number,
             write: records[at + 1] as number,
             calledMs: records[at + 2] as number,
@@ -125,6 +127,7 @@ export class Judge {
     const since = calledMs - ageMs;
     if (!isStrong(key)) {
       this.eventualAges.add(ageMs);
+      if (ageMs <= this.#boundMs) return;
       const stalls = [...history.processes.values()].map((each) => stalledMs(each, since, calledMs));
       const isBeyond = ageMs > this.#boundMs + Math.max(...stalls);
       // Sentinel may divide the nodes when the fault is long over: those then are in doubt.

@@ -17,6 +17,9 @@ export interface NodeSpec {
 export type NodeCommand =
   /** End by SIGKILL when the next strong write is committed, before the engine hears of it. */
   | 'die after commit'
+  /** No calls until `go on`. */
+  | 'rest'
+  | 'go on'
   /** No more calls; close, and end. */
   | 'stop';
 
