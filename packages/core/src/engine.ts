@@ -28,6 +28,7 @@ import { Opened, type Opening } from './opening.js';
 import { resolveOptions, secretsOf } from './options/resolve.js';
 import type { ResolvedOptions } from './options/resolved.js';
 import type { ZMsgOptions } from './options/zmsg-options.js';
+import { EarlyLoads } from './read/early-loads.js';
 import { openFleetFlight } from './read/open-fleet-flight.js';
 import { Reader } from './read/reader.js';
 import { RecentWrites } from './read/recent-writes.js';
@@ -214,15 +215,15 @@ async function wire(
   });
   opened.onClose('shards', () =>
     // What the last flush committed is looked at while the other nodes can still be told.
-    shards.close({ timeoutMs: options.shutdownTimeoutMs }).finally(() => writer.putsFollowed()),
+    shards
+      .close({ timeoutMs: options.shutdownTimeoutMs })
+      .finally(() => Promise.all([writer.putsFollowed(), caughtUp])),
   );
-  // A failure is reported by the shards; the filter then goes on letting every key pass.
-  if (shards.stats().log.recovered === 0) inherit(false);
-  else
-    shards.flush().then(
-      () => inherit(true),
-      () => {},
-    );
+  // What an earlier process of this node had acknowledged.
+  const applied = shards.stats().log.recovered === 0 ? undefined : shards.flush();
+  applied?.catch(() => {}); // reported by the shards
+  if (applied !== undefined) reader.early = new EarlyLoads();
+  let caughtUp: Promise<void> | undefined;
 
   let queue: Promise<OpenDelayQueue> | undefined;
   const delayQueue = async (): Promise<DelayQueue> => {
@@ -241,9 +242,18 @@ async function wire(
     });
     return (await queue).queue;
   };
+  const catchUp = async () => {
+    inherit(true);
+    const loaded = reader.early?.keys;
+    reader.early = undefined;
+    await writer.recovered(shards.recoveredPuts, loaded).catch(() => {}); // closed meanwhile
+  };
   const writer: Writer = new Writer({ l1, l2, bloom, reader, coherence, store, shards, delayQueue });
   // Nothing was cached so far: what others write from here on is heard of.
   await coherence?.open(COHERENCE_WAIT_MS);
+  if (applied === undefined) inherit(false);
+  // After a failure the filter goes on letting every key pass, and loads are noted.
+  else caughtUp = applied.then(catchUp, () => {});
   opened.onClose('delay queue', async () => (await queue)?.close());
   if (await hasDelayQueue(store, options)) await delayQueue();
 

@@ -4,9 +4,11 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type PostgresServer, startPostgres } from '@zmsg/testbed';
+import { Redis } from 'ioredis';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { counter, type Durability, type ZMsgOptions } from '../dist/index.js';
 import { adoptWal } from '../dist/wal/index.js';
+import { holdRow } from './hold-row.js';
 import { freshDir, open, type statements } from './open-engine.js';
 
 const like = () => counter('feed_meta', 'like_count').inc(1).where('id = ?', 'a');
@@ -89,6 +91,40 @@ test('a key that comes back from the log passes the Bloom filter', async () => {
   await zm.flush();
   expect(await zm.dbHit('note')).toBe(true);
   expect((await zm.get('note'))?.toString()).toBe('kept');
+});
+
+test('a row that was loaded before a value came back from the log is not kept', async () => {
+  const { options, psql } = await database();
+  await psql(`INSERT INTO zmsg_data (id, data) VALUES ('note', 'old')`);
+  const { child, ended } = await startNode(options, 1);
+  child.kill('SIGKILL');
+  await ended;
+  const release = await holdRow(options.postgresDsn as string, 'note');
+  const { zm } = await open(options);
+  expect(String(await zm.get('note'))).toBe('old');
+  await release();
+  await zm.flush();
+  await expect.poll(() => zm.get('note').then(String), { timeout: 20_000 }).toBe('kept');
+});
+
+test('nor by another node, when Redis has lost the value that it had ahead of the database', async () => {
+  const { options: local, psql } = await database();
+  const redis = new Redis(`redis://${inject('redisAddr')}`);
+  onTestFinished(() => redis.disconnect());
+  const options = { ...local, redisAddr: inject('redisAddr'), delayBackend: 'postgres' as const };
+  await psql(`INSERT INTO zmsg_data (id, data) VALUES ('note', 'old')`);
+  const { child, ended } = await startNode(options, 1);
+  child.kill('SIGKILL');
+  await ended;
+  expect(await redis.del(`${options.cachePrefix}v:note`)).toBe(1);
+  const other = await open({ ...options, dataDir: freshDir() });
+  // As long as the dead node may live, nothing is kept for long.
+  await expect.poll(() => other.zm.stats().coherence?.state, { timeout: 30_000 }).toBe('trusted');
+  expect(String(await other.zm.get('note'))).toBe('old');
+  const { zm } = await open(options);
+  await zm.flush();
+  await expect.poll(() => other.zm.get('note').then(String), { timeout: 20_000 }).toBe('kept');
+  expect(String(await zm.get('note'))).toBe('kept');
 });
 
 test.each(['SIGTERM', 'SIGINT'] as const)('%s flushes, and then ends the process', async (signal) => {

@@ -1,5 +1,4 @@
-import pg from 'pg';
-import { describe, expect, inject, onTestFinished, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import {
   counter,
   map,
@@ -10,24 +9,10 @@ import {
   type ZMsg,
   type ZMsgOptions,
 } from '../dist/index.js';
+import { holdRow } from './hold-row.js';
 import type { Opened } from './open-engine.js';
 
 const HELLO = Buffer.from('{"content":"Hello"}');
-
-/** No write of the row is committed before the returned function is called; reads find it as it is. */
-async function holdRow(dsn: string, key: string): Promise<() => Promise<void>> {
-  const client = new pg.Client({ connectionString: dsn });
-  await client.connect();
-  let isHeld = true;
-  const release = async () => {
-    if (isHeld) await client.end();
-    isHeld = false;
-  };
-  onTestFinished(release);
-  await client.query('BEGIN');
-  await client.query('SELECT FROM zmsg_data WHERE id = $1 FOR UPDATE', [key]);
-  return release;
-}
 
 /** Every call of the engine; whoever opens it, in whatever thread, gets the same answers. */
 export function engineContract(open: (options: ZMsgOptions) => Promise<Opened>): void {

@@ -193,6 +193,8 @@ export interface ShardsClient {
 
 /** The write-behind, as the engine sees it: in the thread that owns the shards. */
 export interface Shards extends ShardsClient {
+  /** Keys of puts that an earlier process had acknowledged: pending, until the next `flush()` has resolved. */
+  readonly recoveredPuts: readonly string[];
   /**
    * Lets one more thread write to the shards, over rings of its own (`ringBytes` for each shard).
    * @throws ClosedError

@@ -147,6 +147,10 @@ class ThreadedShards implements Shards {
     }
   }
 
+  get recoveredPuts(): readonly string[] {
+    return this.#pool.recoveredPuts;
+  }
+
   submit(task: WriteTask, options?: SubmitOptions): Promise<Receipt> {
     return this.#producer.submit(task, options);
   }

@@ -128,6 +128,8 @@ function ofOneServer(behaviour: RedisBehaviour) {
   return {
     enableOfflineQueue: behaviour.whenAway === 'wait',
     enableAutoPipelining: behaviour.autoPipelining,
+    // One for a whole turn already (`TurnBatch`): to pipeline that would cost it another turn of the event loop.
+    autoPipeliningIgnoredCommands: ['mget'],
     retryStrategy: reconnectDelayMs,
   } satisfies RedisOptions;
 }

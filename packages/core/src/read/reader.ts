@@ -5,6 +5,7 @@ import type { Coherence } from '../coherence/coherence.js';
 import type { L2 } from '../l2/l2.js';
 import type { TierEntry, TierLease } from '../l2/shared-tier.js';
 import type { Loaders } from '../load/loaders.js';
+import type { EarlyLoads } from './early-loads.js';
 import type { FleetFlight } from './fleet-flight.js';
 import type { RecentWrites } from './recent-writes.js';
 
@@ -35,6 +36,8 @@ export class Reader {
   readonly #flights = new Map<string, Flight>();
   /** Flights that have begun. */
   started = 0;
+  /** As long as the database lacks what an earlier process had acknowledged. */
+  early: EarlyLoads | undefined;
 
   constructor(parts: ReaderParts) {
     this.#parts = parts;
@@ -137,6 +140,7 @@ export class Reader {
   async #fly(keys: readonly string[]): Promise<Map<string, Buffer>> {
     const { l1, l2, bloom } = this.#parts;
     this.started += 1;
+    this.early?.add(keys);
     const tokens = new Map(keys.map((key) => [key, l1.fillToken(key)]));
     const token = (key: string) => tokens.get(key) as number;
     const sinceMs = performance.now();

@@ -24,6 +24,11 @@ export class PutFollowUp {
     void followed.then(() => this.#followed.delete(followed));
   }
 
+  /** A put of the key is not committed yet, and will be looked at when it is. */
+  isPending(key: string): boolean {
+    return this.#latest.has(key);
+  }
+
   /** Resolves when what was committed was looked at: to be called when nothing is pending any more. */
   async settled(): Promise<void> {
     await Promise.all(this.#followed);

@@ -28,6 +28,8 @@ export interface WriterParts {
 
 export type Row = Record<string, unknown>;
 
+const KEYS_AT_ONCE = 500;
+
 /** What runs at once: a task, or a statement of the engine's own. */
 export type Statement = Pick<Task, 'text' | 'values'>;
 
@@ -182,12 +184,30 @@ export class Writer {
    */
   async recheck(key: string, value?: Uint8Array): Promise<void> {
     const { l1, l2, reader, coherence } = this.#parts;
+    // Without L2 nothing tells whether L1 has the old row or what is newer than this write.
+    if (l2 === undefined && value === undefined && this.#puts.isPending(key)) return;
     const isKept =
       l2 === undefined ? value !== undefined && l1.get(key)?.equals(value) : await l2.keepsCached(key);
     if (isKept === true) return;
     l1.delete(key);
     reader.supersede(key);
     await coherence?.publish([key]);
+  }
+
+  /**
+   * Everything that an earlier process of this node had acknowledged is committed now. `puts`: keys of values among
+   * it, which no node was told of, perhaps; `loaded`: those that were loaded meanwhile, undefined: any.
+   */
+  async recovered(puts: readonly string[], loaded: ReadonlySet<string> | undefined): Promise<void> {
+    const { l1, l2, reader } = this.#parts;
+    if (loaded === undefined) {
+      l1.clear();
+      reader.supersedeAll();
+      l2?.distrust();
+      return;
+    }
+    await inTurns([...loaded], (key) => this.recheck(key));
+    await inTurns(puts, (key) => (l2 === undefined ? this.recheck(key) : this.forget(key)));
   }
 
   batch(entries: readonly BatchEntry[], options?: WaitOptions): Promise<BatchResult[]> {
@@ -325,4 +345,10 @@ async function againAfterRace<T>(tasks: readonly Statement[], run: () => Promise
     if (!isRace || !tasks.some((task) => 'orInsert' in task && task.orInsert !== undefined)) throw error;
     return run();
   }
+}
+
+/** Some hundreds at a time, which share their commands to Redis. */
+async function inTurns(keys: readonly string[], work: (key: string) => Promise<void>): Promise<void> {
+  for (let at = 0; at < keys.length; at += KEYS_AT_ONCE)
+    await Promise.all(keys.slice(at, at + KEYS_AT_ONCE).map(work));
 }

@@ -18,6 +18,8 @@ export interface ReplayParts {
 export interface Replayed {
   readonly operations: number;
   readonly units: number;
+  /** Keys of the puts among them, each once. */
+  readonly puts: ReadonlySet<string>;
 }
 
 /**
@@ -29,6 +31,7 @@ export interface Replayed {
 export function replay(applied: number, { log, intake, interner, run, inboxes }: ReplayParts): Replayed {
   let operations = 0;
   let units = 0;
+  const puts = new Set<string>();
   let segment: unknown;
   const decoders = new Map<number, RecordDecoder>();
   for (const frame of log.frames(applied)) {
@@ -52,6 +55,7 @@ export function replay(applied: number, { log, intake, interner, run, inboxes }:
         const size = unitsOf(length);
         const count = (frame.taken - (frame.position - position)) | 0;
         intake.take(decoded, inbox, count, position, size);
+        if (decoded.kind === 'put') puts.add(decoded.key);
         operations += 1;
         units += size;
       }
@@ -59,5 +63,5 @@ export function replay(applied: number, { log, intake, interner, run, inboxes }:
     }
     failpoint('recovery:frame:replayed');
   }
-  return { operations, units };
+  return { operations, units, puts };
 }

@@ -62,6 +62,8 @@ export interface ShardPoolOptions {
  * process ended by itself.
  */
 export class ShardPool {
+  /** Of all shards, when they are started: keys of puts that were read from the logs. */
+  readonly recoveredPuts: string[] = [];
   readonly #pool: Piscina;
   readonly #seats: Seat[] = [];
   readonly #options: ShardPoolOptions;
@@ -235,6 +237,10 @@ export class ShardPool {
         seat.isRunning = true;
         seat.settleStarted.resolve();
         return;
+      case 'shard:puts:recovered':
+        // A thread that took another's place has read what this process still knows of.
+        if (!seat.isRunning) for (const key of notice.keys) this.recoveredPuts.push(key);
+        return;
       case 'ring:shape:defined':
       case 'ring:record:begun':
       case 'ring:record:taken': {
@@ -256,7 +262,7 @@ export class ShardPool {
 function toEvent(
   notice: Exclude<
     ShardNotice,
-    RingNotice | { type: 'shard:thread:started' } | { type: 'shard:producer:released' }
+    RingNotice | { type: 'shard:thread:started' | 'shard:puts:recovered' | 'shard:producer:released' }
   >,
 ): ShardEvent {
   switch (notice.type) {

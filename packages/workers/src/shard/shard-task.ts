@@ -44,6 +44,8 @@ type Crossing<Event> = Event extends { error: Error } ? Omit<Event, 'error'> & {
 /** From a shard to the owner: events, with errors as they cross threads. */
 export type ShardNotice =
   | { type: 'shard:thread:started' }
+  /** Said before it is started: they were read from the log, and are pending again. */
+  | { type: 'shard:puts:recovered'; keys: string[] }
   | RingNotice
   /** Nothing of an orphan is held here any more. */
   | { type: 'shard:producer:released'; producer: number }

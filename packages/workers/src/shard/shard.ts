@@ -156,7 +156,7 @@ export class Shard {
     failpoint('recovery:mark:taken');
     this.#cycle.startAt(applied);
     this.#intake.position = applied;
-    const { operations, units } = replay(applied, {
+    const { operations, units, puts } = replay(applied, {
       log: this.#log,
       intake: this.#intake,
       interner: this.#interner,
@@ -175,6 +175,7 @@ export class Shard {
     this.#board.setState(shard, ShardState.running);
     const durationMs = performance.now() - started;
     if (operations > 0) this.#notify({ type: 'log:operations:recovered', shard, operations, durationMs });
+    if (puts.size > 0) this.#notify({ type: 'shard:puts:recovered', keys: [...puts] });
     this.#notify({ type: 'shard:thread:started' });
     this.#pump();
   }

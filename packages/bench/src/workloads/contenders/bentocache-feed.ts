@@ -6,8 +6,8 @@ import { type Contender, ENTRY_BYTES, type Site } from '../contender.js';
 import { type Post, postText } from '../post.js';
 
 /**
- * Two levels with a bus between nodes, as its documentation sets them up. Values are strings, which nobody can
- * change, so its memory need not serialize them: the fastest it has. Then it is bounded by items, not bytes.
+ * Two levels with a bus between nodes, as its documentation sets them up. Its memory holds JSON, bounded by items:
+ * with `serialize: false`, what comes from Redis is kept as text that the next read cannot take (1.6.1 throws).
  */
 export class BentocacheFeed implements Contender {
   readonly #site: Site;
@@ -69,7 +69,7 @@ function openCache({ redis, prefix, ttlMs, l1Bytes }: Site) {
     prefix: prefix.replace(/:$/, ''),
     stores: {
       feed: bentostore()
-        .useL1Layer(memoryDriver({ maxItems: Math.floor(l1Bytes / ENTRY_BYTES), serialize: false }))
+        .useL1Layer(memoryDriver({ maxItems: Math.floor(l1Bytes / ENTRY_BYTES) }))
         .useL2Layer(redisDriver({ connection: redis }))
         .useBus(redisBusDriver({ connection: redis })),
     },
