@@ -219,9 +219,14 @@ async function wire(
       .close({ timeoutMs: options.shutdownTimeoutMs })
       .finally(() => Promise.all([writer.putsFollowed(), caughtUp])),
   );
-  // What an earlier process of this node had acknowledged.
-  const applied = shards.stats().log.recovered === 0 ? undefined : shards.flush();
-  applied?.catch(() => {}); // reported by the shards
+  // What an earlier process of this node had acknowledged. False: the shards have failed, and said why.
+  const applied =
+    shards.stats().log.recovered === 0
+      ? undefined
+      : shards.flush().then(
+          () => true,
+          () => false,
+        );
   if (applied !== undefined) reader.early = new EarlyLoads();
   let caughtUp: Promise<void> | undefined;
 
@@ -242,18 +247,19 @@ async function wire(
     });
     return (await queue).queue;
   };
-  const catchUp = async () => {
+  const catchUp = async (isApplied: boolean) => {
+    // The filter then goes on letting every key pass, and loads are noted.
+    if (!isApplied) return;
     inherit(true);
     const loaded = reader.early?.keys;
     reader.early = undefined;
-    await writer.recovered(shards.recoveredPuts, loaded).catch(() => {}); // closed meanwhile
+    await writer.recovered(shards.takeRecoveredPuts(), loaded);
   };
   const writer: Writer = new Writer({ l1, l2, bloom, reader, coherence, store, shards, delayQueue });
   // Nothing was cached so far: what others write from here on is heard of.
   await coherence?.open(COHERENCE_WAIT_MS);
   if (applied === undefined) inherit(false);
-  // After a failure the filter goes on letting every key pass, and loads are noted.
-  else caughtUp = applied.then(catchUp, () => {});
+  else caughtUp = applied.then(catchUp);
   opened.onClose('delay queue', async () => (await queue)?.close());
   if (await hasDelayQueue(store, options)) await delayQueue();
 

@@ -25,7 +25,7 @@ interface Node {
 async function startNode(
   options: ZMsgOptions,
   likes: number,
-  more: { durability?: Durability; listens?: boolean } = {},
+  more: { durability?: Durability; listens?: boolean; title?: string } = {},
 ): Promise<Node> {
   const input = JSON.stringify({ options: { ...options, logLevel: 'info' }, likes, ...more });
   const child = spawn(
@@ -105,6 +105,21 @@ test('a row that was loaded before a value came back from the log is not kept', 
   await release();
   await zm.flush();
   await expect.poll(() => zm.get('note').then(String), { timeout: 20_000 }).toBe('kept');
+});
+
+test("nor is one of an application's own table, whose task does not say what was cached beside it", async () => {
+  const { options, psql } = await database();
+  await psql(`INSERT INTO feeds (id, content) VALUES ('titled', 'old')`);
+  const { child, ended } = await startNode(options, 1, { title: 'new' });
+  child.kill('SIGKILL');
+  await ended;
+  const release = await holdRow(options.postgresDsn as string, 'titled', 'feeds');
+  const { zm } = await open(options);
+  zm.loader('titled', { table: 'feeds', key: 'id', column: 'content' });
+  expect(String(await zm.get('titled'))).toBe('old');
+  await release();
+  await zm.flush();
+  await expect.poll(() => zm.get('titled').then(String), { timeout: 20_000 }).toBe('new');
 });
 
 test('nor by another node, when Redis has lost the value that it had ahead of the database', async () => {

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { onTestFinished } from 'vitest';
 
 /** No write of the row is committed before the returned function is called; reads find it as it is. */
-export async function holdRow(dsn: string, key: string): Promise<() => Promise<void>> {
+export async function holdRow(dsn: string, key: string, table = 'zmsg_data'): Promise<() => Promise<void>> {
   const client = new pg.Client({ connectionString: dsn });
   await client.connect();
   let isHeld = true;
@@ -12,6 +12,6 @@ export async function holdRow(dsn: string, key: string): Promise<() => Promise<v
   };
   onTestFinished(release);
   await client.query('BEGIN');
-  await client.query('SELECT FROM zmsg_data WHERE id = $1 FOR UPDATE', [key]);
+  await client.query(`SELECT FROM ${table} WHERE id = $1 FOR UPDATE`, [key]);
   return release;
 }

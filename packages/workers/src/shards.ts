@@ -193,8 +193,11 @@ export interface ShardsClient {
 
 /** The write-behind, as the engine sees it: in the thread that owns the shards. */
 export interface Shards extends ShardsClient {
-  /** Keys of puts that an earlier process had acknowledged: pending, until the next `flush()` has resolved. */
-  readonly recoveredPuts: readonly string[];
+  /**
+   * Keys of puts that an earlier process had acknowledged: pending until the first `flush()` has resolved. They are
+   * forgotten here: there may be millions.
+   */
+  takeRecoveredPuts(): string[];
   /**
    * Lets one more thread write to the shards, over rings of its own (`ringBytes` for each shard).
    * @throws ClosedError

@@ -147,8 +147,8 @@ class ThreadedShards implements Shards {
     }
   }
 
-  get recoveredPuts(): readonly string[] {
-    return this.#pool.recoveredPuts;
+  takeRecoveredPuts(): string[] {
+    return this.#pool.takeRecoveredPuts();
   }
 
   submit(task: WriteTask, options?: SubmitOptions): Promise<Receipt> {

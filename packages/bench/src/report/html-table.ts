@@ -29,8 +29,8 @@ export function htmlTable({ caption, isTitled = false, head, rows, numeric }: Ht
     .join('');
   const classes = head.map((_, column) => {
     const longest = Math.max(0, ...rows.map((row) => textOf(row[column] ?? '').length));
-    const length = longest > VERY_LONG ? 'll' : longest > LONG ? 'l' : '';
-    return numeric(column) ? `n ${length}` : length;
+    if (numeric(column)) return 'n';
+    return longest > VERY_LONG ? 'll' : longest > LONG ? 'l' : '';
   });
   const body = rows.map(
     (row) => `<tr>${row.map((cell, column) => cellOf(cell, column, classes[column] ?? '')).join('')}</tr>`,

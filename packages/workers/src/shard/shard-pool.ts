@@ -62,11 +62,10 @@ export interface ShardPoolOptions {
  * process ended by itself.
  */
 export class ShardPool {
-  /** Of all shards, when they are started: keys of puts that were read from the logs. */
-  readonly recoveredPuts: string[] = [];
   readonly #pool: Piscina;
   readonly #seats: Seat[] = [];
   readonly #options: ShardPoolOptions;
+  #recoveredPuts: string[] = [];
   #stopping = false;
   #destroyed = false;
 
@@ -89,6 +88,13 @@ export class ShardPool {
   /** Resolves when all threads run. */
   async started(): Promise<void> {
     await Promise.all(this.#seats.map((seat) => seat.started));
+  }
+
+  /** Of all shards, once they are started. */
+  takeRecoveredPuts(): string[] {
+    const keys = this.#recoveredPuts;
+    this.#recoveredPuts = [];
+    return keys;
   }
 
   register(shard: number, inbox: InboxHandle): void {
@@ -238,8 +244,7 @@ export class ShardPool {
         seat.settleStarted.resolve();
         return;
       case 'shard:puts:recovered':
-        // A thread that took another's place has read what this process still knows of.
-        if (!seat.isRunning) for (const key of notice.keys) this.recoveredPuts.push(key);
+        this.#recoveredPuts = this.#recoveredPuts.concat(notice.keys);
         return;
       case 'ring:shape:defined':
       case 'ring:record:begun':

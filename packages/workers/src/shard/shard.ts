@@ -175,7 +175,8 @@ export class Shard {
     this.#board.setState(shard, ShardState.running);
     const durationMs = performance.now() - started;
     if (operations > 0) this.#notify({ type: 'log:operations:recovered', shard, operations, durationMs });
-    if (puts.size > 0) this.#notify({ type: 'shard:puts:recovered', keys: [...puts] });
+    // In another's place it has read what this process still knows of.
+    if (mark !== undefined && puts.size > 0) this.#notify({ type: 'shard:puts:recovered', keys: [...puts] });
     this.#notify({ type: 'shard:thread:started' });
     this.#pump();
   }
